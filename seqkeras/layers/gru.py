@@ -1,0 +1,210 @@
+"""The gated recurrent unit (Cho et al. 2014)."""
+
+import keras
+from keras import activations, ops
+
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, affine, outer_sum
+from seqkeras.layers.rnn import CellLayer, arguments
+
+
+@keras.saving.register_keras_serializable("seqkeras")
+class GRUCell(RecurrentCell):
+    """One step of the gated recurrent unit.
+
+    The lectures' equations; the kernels hold the blocks z, r, n side by side:
+
+        z_t = sigmoid(W_xz x_t + W_hz h_{t-1} + b_z)                update gate
+        r_t = sigmoid(W_xr x_t + W_hr h_{t-1} + b_r)                reset gate
+        n_t = tanh(W_xn x_t + b_n + r_t * (W_hn h_{t-1} + b_hn))    new content, `reset_after=True`
+        n_t = tanh(W_xn x_t + b_n + W_hn (r_t * h_{t-1}))           new content, `reset_after=False` (Cho et al.)
+        h_t = z_t * h_{t-1} + (1 - z_t) * n_t                       hidden state
+
+    Arguments, defaults, weights and states are those of `keras.layers.GRUCell`; see `RecurrentCell`, and:
+
+    Args:
+        recurrent_activation: activation of the gates.
+        reset_after: whether the reset gate comes after the recurrent product (as cuDNN and torch.nn have it; the bias
+            then has two rows, one inside the product) or before it, as in the paper.
+
+    Call arguments:
+        inputs: `(batch, features)`.
+        states: list with the hidden state `(batch, units)`.
+        training: whether dropout is applied.
+    """
+
+    blocks = 3
+    arguments = (*RecurrentCell.arguments, "recurrent_activation", "reset_after")
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        reset_after=True,
+        seed=None,
+        **kwargs,
+    ):
+        given = arguments(locals())
+        del given["recurrent_activation"], given["reset_after"]
+        super().__init__(**given)
+        self.recurrent_activation = activations.get(recurrent_activation)
+        self.reset_after = reset_after
+
+    def _add_bias(self, shape, name="bias", initializer=None):
+        return super()._add_bias((2, *shape) if self.reset_after else shape, name, initializer)
+
+    @property
+    def _recurrent_bias(self):
+        """Whether a bias stands inside the recurrent product."""
+        return self.use_bias and self.reset_after
+
+    @property
+    def _one_tanh(self):
+        """Whether both gates go through tanh, sigmoid(z) = (1 + tanh(z/2)) / 2; see LSTMCell."""
+        return self.recurrent_activation is activations.sigmoid
+
+    @property
+    def has_derived_gradient(self):
+        return self.activation in DERIVATIVES and self.recurrent_activation in DERIVATIVES
+
+    def _halved(self, kernel):
+        """Halves the columns of the two gates of a kernel or bias `(..., 3 * units)`."""
+        if not self._one_tanh:
+            return kernel
+        return kernel * ops.repeat(ops.convert_to_tensor([0.5, 0.5, 1.0], dtype=self.compute_dtype), self.units)
+
+    def _gate(self, z):
+        return 0.5 * ops.tanh(z) + 0.5 if self._one_tanh else self.recurrent_activation(z)
+
+    def project(self, inputs):
+        bias = None
+        if self.use_bias:
+            bias = self._tensor(self.bias)
+            bias = self._halved(bias[0] if self.reset_after else bias)
+        return affine(inputs, self._halved(self._tensor(self.kernel)), bias)
+
+    def step_weights(self):
+        """With the reset after the product: the kernel, and its bias if there is one; else kernels of gates and of content."""
+        kernel = self._halved(self._tensor(self.recurrent_kernel))
+        if not self.reset_after:
+            return kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
+        return (kernel, self._halved(self._tensor(self.bias)[1])) if self._recurrent_bias else (kernel,)
+
+    def step(self, projected, states, weights, keep=None):
+        (h,) = states
+        past = h if keep is None else h * keep
+        split = [2 * self.units]
+        x_gates, x_content = ops.split(projected, split, axis=-1)
+        recurrent = ops.matmul(past, weights[0])
+        if self.reset_after:
+            if self._recurrent_bias:
+                recurrent = recurrent + weights[1]
+            h_gates, content = ops.split(recurrent, split, axis=-1)
+            z, r = ops.split(self._gate(x_gates + h_gates), 2, axis=-1)
+            n = self.activation(x_content + r * content)
+        else:
+            z, r = ops.split(self._gate(x_gates + recurrent), 2, axis=-1)
+            content = r * past
+            n = self.activation(x_content + ops.matmul(content, weights[1]))
+        h = n + z * (h - n)
+        return (h,), (z, r, n, content)
+
+    def coefficients(self, saved, before, after, weights):
+        """What the backward step multiplies dh_t with, from the gates z, r, the content n and h_{t-1}:
+
+            update gate   (h_{t-1} - n_t) s'(z_t)
+            content       (1 - z_t) tanh'(n_t)
+            reset gate    content * (W_hn h_{t-1} + b_hn) s'(r_t), or h_{t-1} s'(r_t) of what comes through W_hn
+        """
+        (z, r, n, content), (h,) = saved, before
+        gate = DERIVATIVES[self.recurrent_activation]
+        scale = 2.0 if self._one_tanh else 1.0  # the gates' pre-activations stand halved
+        update = (h - n) * gate(z) * scale
+        new = (1 - z) * DERIVATIVES[self.activation](n)
+        if self.reset_after:
+            reset = new * content * gate(r) * scale
+            return ops.concatenate([update, reset, new * r], axis=-1), z, new
+        return update, new, h * gate(r) * scale, z, r, content
+
+    def step_gradient(self, gradients, coefficients, weights, keep=None):
+        (dh,) = gradients
+        if self.reset_after:
+            slopes, z, _ = coefficients
+            dz = ops.concatenate([dh, dh, dh], axis=-1) * slopes
+            past = ops.matmul(dz, ops.transpose(weights[0]))
+            return (dh * z + (past if keep is None else past * keep),), (dz, dh)
+        update, new, reset, z, r, _ = coefficients
+        dn = dh * new
+        d_content = ops.matmul(dn, ops.transpose(weights[1]))
+        reset = d_content * (reset if keep is None else reset * keep)
+        d_gates = ops.concatenate([dh * update, reset], axis=-1)
+        past = d_content * r + ops.matmul(d_gates, ops.transpose(weights[0]))
+        return (dh * z + (past if keep is None else past * keep),), (d_gates, dn)
+
+    def weight_gradients(self, emitted, coefficients, before, keep=None):
+        past = before[0] if keep is None else before[0] * keep
+        if self.reset_after:
+            (dz, dh), (_, _, new) = emitted, coefficients
+            d_projected = ops.concatenate([dz[..., : 2 * self.units], dh * new], axis=-1)
+            d_kernel = outer_sum(past, dz)
+            return d_projected, (d_kernel, ops.sum(dz, axis=(0, 1))) if self._recurrent_bias else (d_kernel,)
+        d_gates, dn = emitted
+        d_projected = ops.concatenate([d_gates, dn], axis=-1)
+        return d_projected, (outer_sum(past, d_gates), outer_sum(coefficients[-1], dn))
+
+
+@keras.saving.register_keras_serializable("seqkeras")
+class GRU(CellLayer):
+    """The gated recurrent unit run through a sequence; a drop-in for `keras.layers.GRU`.
+
+    >>> GRU(4, return_sequences=True)(np.ones((2, 10, 3))).shape
+    (2, 10, 4)
+
+    Args: those of `GRUCell`, then those of `RNN`. `use_cudnn` is taken and ignored: XLA compiles this layer.
+
+    Call arguments: those of `RNN`; inputs `(batch, time, features)`.
+    """
+
+    cell_class = GRUCell
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        reset_after=True,
+        use_cudnn="auto",
+        **kwargs,
+    ):
+        super().__init__(**arguments(locals()))

@@ -1,0 +1,98 @@
+"""A recurrence through time: the forward loop, and backpropagation through time derived by hand.
+
+In the lectures' notation, with states s_t, inputs x_t and a loss L that reads the outputs y_t = s_t:
+
+    forward     s_t = step(project(x_t), s_{t-1}; W)
+    backward    ds_t = dL/ds_t + (ds_{t+1}/ds_t)^T ds_{t+1},  from the last step to the first
+    weights     dL/dW = sum over t of (ds_t/dW)^T ds_t
+
+Automatic differentiation would form the last sum by one small product a step, and keep or recompute every intermediate
+of the loop. Here a cell says what its backward step needs (`coefficients`, over all steps at once), the backward step
+itself (`step_gradient`, one product), and the sum over time as one large product (`weight_gradients`).
+"""
+
+from keras import ops
+
+from seqkeras.layers.scan import custom_gradient, scan
+
+
+def run_derived(cell, projected, states, weights, mask, keep, *, sequences, reverse, unroll):
+    """Runs `cell` through time, with its derived gradient.
+
+    Args:
+        cell: a RecurrentCell with `has_derived_gradient`.
+        projected: `(time, batch, ...)`, what `cell.project` gives for all steps.
+        states: tuple of the initial states `(batch, size)`.
+        weights: tuple of `cell.step_weights()`.
+        mask: bool `(time, batch, 1)` or None; where False, the states pass the step unchanged.
+        keep: recurrent dropout multipliers `(batch, units)`, or None.
+        sequences: whether the states of every step are wanted.
+        reverse: run from the last step to the first.
+        unroll: write out the loop.
+
+    Returns:
+        The states that `cell.read` looks at after each step, a tuple of `(time, batch, size)`, empty unless
+        `sequences`; and the tuple of last states.
+    """
+    n_states, n_read = len(states), cell.states_read if sequences else 0
+
+    @custom_gradient
+    def through_time(projected, *states_and_weights):
+        states, weights = states_and_weights[:n_states], states_and_weights[n_states:]
+        last, emitted = _forward(cell, projected, states, weights, mask, keep, reverse, unroll)
+        history, saved = emitted[:n_states], emitted[n_states:]
+
+        def backward(*upstream):
+            before = tuple(_shifted(s, h, reverse) for s, h in zip(states, history))
+            coefficients = cell.coefficients(saved, before, history, weights)
+            first, emitted = _backward(
+                cell, upstream[n_read:], upstream[:n_read], coefficients, weights, mask, keep, reverse, unroll
+            )
+            d_projected, d_weights = cell.weight_gradients(emitted, coefficients, before, keep)
+            return (d_projected, *first, *d_weights)
+
+        return (*history[:n_read], *last), backward
+
+    results = through_time(projected, *states, *weights)
+    return tuple(results[:n_read]), tuple(results[n_read:])
+
+
+def run_automatic(cell, projected, states, weights, mask, keep, *, sequences, reverse, unroll):
+    """As `run_derived`, with the gradient left to automatic differentiation: for cells and activations without one."""
+    last, emitted = _forward(
+        cell, projected, states, weights, mask, keep, reverse, unroll, differentiable=True, save=False
+    )
+    return tuple(emitted[: cell.states_read]) if sequences else (), tuple(last)
+
+
+def _forward(cell, projected, states, weights, mask, keep, reverse, unroll, differentiable=False, save=True):
+    def step(states, x):
+        new, saved = cell.step(x[0], states, weights, keep)
+        if mask is not None:
+            new = tuple(ops.where(x[1], s, old) for s, old in zip(new, states))
+        return new, (*new, *saved) if save else new
+
+    xs = (projected,) if mask is None else (projected, mask)
+    return scan(step, tuple(states), xs, reverse, unroll, differentiable)
+
+
+def _backward(cell, gradients, upstream, coefficients, weights, mask, keep, reverse, unroll):
+    n_read, n = len(upstream), len(coefficients)
+
+    def step(gradients, x):
+        here = tuple(g + d for g, d in zip(gradients, x[:n_read])) + tuple(gradients[n_read:])
+        before, emitted = cell.step_gradient(here, x[n_read : n_read + n], weights, keep)
+        if mask is not None:
+            before = tuple(ops.where(x[-1], g, passed) for g, passed in zip(before, here))
+            emitted = tuple(ops.where(x[-1], e, ops.zeros_like(e)) for e in emitted)
+        return before, emitted
+
+    xs = (*upstream, *coefficients) if mask is None else (*upstream, *coefficients, mask)
+    return scan(step, tuple(gradients), xs, not reverse, unroll, differentiable=False)
+
+
+def _shifted(first, history, reverse):
+    """The state before each step, from the first state `(batch, size)` and those after each step `(time, batch, size)`."""
+    if reverse:
+        return ops.concatenate([history[1:], first[None]], axis=0)
+    return ops.concatenate([first[None], history[:-1]], axis=0)

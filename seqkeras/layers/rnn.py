@@ -1,0 +1,355 @@
+"""The driver: everything about time, and nothing about gates."""
+
+import re
+
+import keras
+from keras import ops, tree
+
+from seqkeras.layers.cell import RecurrentCell
+from seqkeras.layers.recurrence import run_automatic, run_derived
+from seqkeras.layers.scan import scan
+from seqkeras.layers.stacked_rnn_cells import StackedRNNCells, output_size
+
+GRADIENTS = ("auto", "derived", "automatic")
+
+
+@keras.saving.register_keras_serializable("seqkeras")
+class RNN(keras.layers.Layer):
+    """Runs a cell through a sequence; a drop-in for `keras.layers.RNN`.
+
+    Takes the cells of this package, stacks of them, and any cell written for `keras.layers.RNN`. The cells of this
+    package run on a fast path: one product with the kernel for all steps, and the lectures' backpropagation through
+    time, derived by hand, instead of automatic differentiation of the loop. `layer.path` says which path runs.
+
+    Any pattern of masks is legal: padding on either side, holes, rows masked throughout. A masked step leaves the
+    states as they are and repeats the last output (zeros before the first), or gives zeros if `zero_output_for_mask`.
+    What stands in the masked steps of the input, be it NaN, never reaches a result.
+
+    Args:
+        cell: a cell, or a list of cells to stack. A cell has `call(inputs, states) -> output, new_states` and
+            `state_size`, and may have `output_size` and `get_initial_state(batch_size)`.
+        return_sequences: give the output of every step instead of the last one's.
+        return_state: give the last states beside the output.
+        go_backwards: run from the last step to the first, and give outputs in that order.
+        stateful: begin each batch with the states that the one before ended with; `reset_state()` sets them to zero.
+        unroll: write the loop out step by step; the number of steps must be static.
+        zero_output_for_mask: give zeros at masked steps.
+        gradient: "derived", "automatic", or "auto", which is derived wherever the cell and its activations allow it.
+
+    Call arguments:
+        sequences: `(batch, time, features)`; a foreign cell may take more axes.
+        initial_state: list of the initial states, one tensor `(batch, size)` a state; zeros if None.
+        mask: bool `(batch, time)`; True keeps. If None, the mask that the input carries from an earlier layer.
+        training: whether dropout is applied.
+
+    Returns:
+        `(batch, output_size)`, or `(batch, time, output_size)` if `return_sequences`; a tuple of it and of each last
+        state `(batch, size)` if `return_state`.
+
+    Raises:
+        ValueError: if the cell is none, if a stateful layer is not told its batch size or meets another one, if
+            `unroll` meets an unknown length, or if `gradient="derived"` is asked of a cell that has none.
+    """
+
+    def __init__(
+        self,
+        cell,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        zero_output_for_mask=False,
+        gradient="auto",
+        **kwargs,
+    ):
+        if isinstance(cell, (list, tuple)):
+            cell = StackedRNNCells(cell)
+        for attribute in ("call", "state_size"):
+            if attribute not in dir(cell):
+                raise ValueError(
+                    f"Argument `cell` should have a `{attribute}`: `call(inputs, states)` and `state_size`, an integer "
+                    f"or a list of one a state, are what makes a cell. Received: cell={cell}"
+                )
+        state_size = cell.state_size
+        if not isinstance(state_size, (list, tuple, int)):
+            raise ValueError(
+                "`state_size` of a cell must be an integer, or a list or tuple of integers, one a state. "
+                f"Received: state_size={state_size}"
+            )
+        if gradient not in GRADIENTS:
+            raise ValueError(f"`gradient` should be one of {GRADIENTS}. Received: gradient={gradient!r}")
+        super().__init__(**kwargs)
+        self.cell = cell
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.unroll = unroll
+        self.zero_output_for_mask = zero_output_for_mask
+        self.gradient = gradient
+        self.single_state = isinstance(state_size, int)
+        self.state_size = [state_size] if self.single_state else list(state_size)
+        self.supports_masking = True
+        self.states = None
+        self._expected_batch_size = None
+        if gradient == "derived" and self.path != "derived":
+            raise ValueError(
+                f"gradient='derived' was asked for, but no gradient is derived for {cell} with its activations. "
+                "Use gradient='auto', or tanh, sigmoid, relu, linear or hard_sigmoid."
+            )
+
+    @property
+    def path(self):
+        """The path that runs: "derived" (backpropagation through time by hand) or "automatic" (differentiated)."""
+        cells = self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
+        derived = all(isinstance(c, RecurrentCell) and c.has_derived_gradient for c in cells)
+        return "derived" if derived and self.gradient != "automatic" else "automatic"
+
+    # Shapes, masks, weights
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        batch, length = sequences_shape[0], sequences_shape[1]
+        size = output_size(self.cell)
+        output = (batch, length, size) if self.return_sequences else (batch, size)
+        if not self.return_state:
+            return output
+        return output, *tree.map_structure(lambda s: (batch, s), self.state_size)
+
+    def compute_mask(self, _, mask):
+        mask = tree.flatten(mask)[0]
+        output = mask if self.return_sequences else None
+        return [output, *([None] * len(self.state_size))] if self.return_state else output
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        if isinstance(self.cell, keras.layers.Layer) and not self.cell.built:
+            self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+            self.cell.built = True
+        if self.stateful and self.states is None:
+            if sequences_shape[0] is None:
+                raise ValueError(
+                    "A stateful RNN keeps one state for each row of the batch, so the batch size must be static. "
+                    f"Received: sequences shape {sequences_shape}. Give the input a `batch_size` or a `batch_shape`."
+                )
+            self._expected_batch_size = sequences_shape[0]
+            self.states = tree.map_structure(
+                lambda value: keras.Variable(value, trainable=False, dtype=self.variable_dtype, name="rnn_state"),
+                self.get_initial_state(sequences_shape[0]),
+            )
+        self.built = True
+
+    # States
+
+    def get_initial_state(self, batch_size):
+        """The states a sequence begins with: a list of tensors `(batch_size, size)`, zeros unless the cell says other."""
+        if getattr(self.cell, "get_initial_state", None):
+            states = self.cell.get_initial_state(batch_size=batch_size)
+        else:
+            states = tree.map_structure(
+                lambda size: ops.zeros((batch_size, size), dtype=self.cell.compute_dtype), self.state_size
+            )
+        return list(states) if tree.is_nested(states) else [states]
+
+    def reset_state(self):
+        """Sets the states of a stateful layer to zero."""
+        for variable in tree.flatten(self.states) if self.states is not None else []:
+            variable.assign(ops.zeros_like(variable))
+
+    reset_states = reset_state
+
+    # Through time
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        if self.unroll and sequences.shape[1] is None:
+            raise ValueError(
+                "Cannot unroll an RNN over an unknown number of time steps. Give the input a fixed one, as in "
+                f"`keras.Input(shape=(10, features))`. Received: sequences of shape {sequences.shape}"
+            )
+        if self.stateful and sequences.shape[0] not in (None, self._expected_batch_size):
+            raise ValueError(
+                "A stateful RNN must meet the batch size it was built with. "
+                f"Expected batch size: {self._expected_batch_size}. Received batch size: {sequences.shape[0]}."
+            )
+        if mask is None:  # Keras hands over no mask beside an initial state, though the input carries it
+            mask = getattr(sequences, "_keras_mask", None)
+        mask = tree.flatten(mask)[0] if mask is not None else None
+        if initial_state is None:
+            initial_state = self.states if self.stateful else self.get_initial_state(ops.shape(sequences)[0])
+        elif not tree.is_nested(initial_state):
+            initial_state = [initial_state]
+        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
+        states = tree.map_structure(lambda s: ops.cast(ops.convert_to_tensor(s), dtype), list(initial_state))
+
+        x = ops.cast(time_major(sequences), dtype)
+        if mask is not None:
+            mask = ops.expand_dims(ops.cast(ops.transpose(mask), "bool"), -1)
+            x = ops.where(_like(mask, x), x, ops.zeros_like(x))
+        output, states = self._run(x, states, mask, training)
+
+        output = ops.cast(output, self.compute_dtype)
+        states = tree.map_structure(lambda s: ops.cast(s, self.compute_dtype), list(states))
+        if self.stateful:
+            for variable, value in zip(tree.flatten(self.states), tree.flatten(states)):
+                variable.assign(value)
+        if self.return_sequences:
+            output = time_major(ops.flip(output, axis=0) if self.go_backwards else output)
+        return (output, *states) if self.return_state else output
+
+    def _run(self, x, states, mask, training):
+        """Time-major inputs `(time, batch, ...)` and states -> output (time-major, in the inputs' order) and states."""
+        cells = self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
+        if not all(isinstance(cell, RecurrentCell) for cell in cells):
+            return self._run_cell_call(x, states, mask, training)
+        if not isinstance(self.cell, StackedRNNCells):
+            return self._run_recurrence(self.cell, x, states, mask, training, self.return_sequences)
+        # No step of a stack reads what a later cell says: so one cell after the other, each over the whole sequence.
+        last = []
+        for cell, state in zip(cells, states):
+            top = cell is cells[-1]
+            x, state_after = self._run_recurrence(
+                cell,
+                x,
+                list(state) if tree.is_nested(state) else [state],
+                mask,
+                training,
+                self.return_sequences or not top,
+            )
+            last.append(list(state_after) if tree.is_nested(state) else state_after[0])
+        return x, last
+
+    def _run_recurrence(self, cell, x, states, mask, training, sequences):
+        """A cell of this package over the whole sequence."""
+        x = ops.cast(x, cell.compute_dtype)
+        drop, keep = cell.dropout_masks(ops.shape(x)[1], training)
+        projected = cell.project(x if drop is None else x * drop)
+        run = run_derived if self.path == "derived" else run_automatic
+        history, states = run(
+            cell,
+            projected,
+            tuple(states),
+            cell.step_weights(),
+            mask,
+            keep,
+            sequences=sequences,
+            reverse=self.go_backwards,
+            unroll=self.unroll,
+        )
+        output = cell.read(history if sequences else states[: cell.states_read])
+        if mask is not None:
+            if self.zero_output_for_mask:
+                seen = mask if sequences else mask[0 if self.go_backwards else -1]
+            elif sequences:
+                seen = _seen(mask, self.go_backwards)
+            else:
+                seen = ops.any(mask, axis=0)
+            output = ops.where(seen, output, ops.zeros_like(output))
+        return output, states
+
+    def _run_cell_call(self, x, states, mask, training):
+        """Any cell, by its `call` alone, step by step."""
+        arguments = {"training": training} if getattr(self.cell, "_call_has_training_arg", False) else {}
+        call = self.cell if callable(self.cell) else self.cell.call
+
+        def forward(x, states):
+            output, new = call(x, states, **arguments)
+            new = new if tree.is_nested(new) else [new]
+            return output, tree.pack_sequence_as(states, tree.flatten(new))
+
+        def step(carry, xs):
+            states, last = carry
+            output, new = forward(xs[0], states)
+            if mask is not None:
+                new = tree.map_structure(lambda n, s: ops.where(_like(xs[1], n), n, s), new, states)
+                blank = ops.zeros_like(output) if self.zero_output_for_mask else last
+                output = ops.where(_like(xs[1], output), output, blank)
+            return (new, output), (output,) if self.return_sequences else ()
+
+        # Before the first step the last output is zeros; only a step can tell its shape.
+        blank = ops.zeros_like(forward(x[0], states)[0])
+        xs = (x,) if mask is None else (x, mask)
+        (states, last), emitted = scan(step, (states, blank), xs, self.go_backwards, self.unroll)
+        return emitted[0] if self.return_sequences else last, states
+
+    # Configuration
+
+    def get_config(self):
+        config = {
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
+            "unroll": self.unroll,
+            "zero_output_for_mask": self.zero_output_for_mask,
+            "gradient": self.gradient,
+            "cell": keras.saving.serialize_keras_object(self.cell),
+        }
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        cell = keras.saving.deserialize_keras_object(config.pop("cell"), custom_objects=custom_objects)
+        return cls(cell, **config)
+
+
+class CellLayer(RNN):
+    """A layer made of one cell: `LSTM` of `LSTMCell`. It takes the cell's arguments beside the driver's.
+
+    A subclass names its `cell_class`; the cell's arguments become properties of the layer.
+    """
+
+    cell_class = None
+
+    def __init__(self, use_cudnn="auto", **arguments):
+        if use_cudnn not in ("auto", True, False):
+            raise ValueError(f"`use_cudnn` should be one of 'auto', True, False. Received: use_cudnn={use_cudnn!r}")
+        # Keras's switch is taken so that its layers can be replaced; there is no cuDNN in here to switch.
+        self.use_cudnn = use_cudnn
+        cell_arguments = {k: arguments.pop(k) for k in (*self.cell_class.arguments, "implementation") if k in arguments}
+        cell = self.cell_class(
+            **cell_arguments,
+            dtype=arguments.get("dtype"),
+            trainable=arguments.get("trainable", True),
+            name=re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.cell_class.__name__).lower(),
+        )
+        super().__init__(cell, **arguments)
+        self.input_spec = [keras.layers.InputSpec(ndim=3)]
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name in cls.cell_class.arguments:
+            setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
+
+    def get_config(self):
+        config = super().get_config()
+        cell = self.cell.get_config()
+        del config["cell"]
+        return {**config, **{name: cell[name] for name in self.cell_class.arguments}}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def arguments(local_variables):
+    """The arguments of a constructor, from its `locals()`: with them it need not repeat their twenty names."""
+    values = dict(local_variables)
+    rest = values.pop("kwargs", {})
+    return {**{k: v for k, v in values.items() if k not in ("self", "__class__")}, **rest}
+
+
+def time_major(x):
+    """Swaps the first two axes: `(batch, time, ...)` <-> `(time, batch, ...)`."""
+    return ops.transpose(x, (1, 0, *range(2, len(x.shape))))
+
+
+def _like(mask, x):
+    """Gives the mask `(..., 1)` as many axes as x has."""
+    return ops.reshape(mask, (*ops.shape(mask)[:-1], *([1] * (len(x.shape) - len(mask.shape) + 1))))
+
+
+def _seen(mask, reverse):
+    """Whether any step up to each step (in the direction of the run) is kept: bool `(time, batch, 1)`."""
+    steps = ops.cast(mask, "int32")
+    count = ops.flip(ops.cumsum(ops.flip(steps, axis=0), axis=0), axis=0) if reverse else ops.cumsum(steps, axis=0)
+    return count > 0
