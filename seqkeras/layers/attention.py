@@ -101,8 +101,8 @@ class BahdanauAttention(keras.layers.Layer):
     def call(self, query, values, keys=None, mask=None, training=False):
         if len(values.shape) != 3 or len(query.shape) not in (2, 3):
             raise ValueError(
-                "BahdanauAttention wants a query of shape (batch, features) or (batch, queries, features), and values of "
-                f"shape (batch, time, features). Received: query {query.shape}, values {values.shape}."
+                "BahdanauAttention wants a query of shape (batch, features) or (batch, queries, features), and values "
+                f"of shape (batch, time, features). Received: query {query.shape}, values {values.shape}."
             )
         if mask is None:
             mask = getattr(values, "_keras_mask", None)

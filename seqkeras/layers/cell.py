@@ -12,7 +12,12 @@ DERIVATIVES = {
     activations.hard_sigmoid: lambda a: ops.cast(ops.logical_and(a > 0, a < 1), a.dtype) / 6,
 }
 
-_MODULES = {"activation": activations, "initializer": initializers, "regularizer": regularizers, "constraint": constraints}
+_MODULES = {
+    "activation": activations,
+    "initializer": initializers,
+    "regularizer": regularizers,
+    "constraint": constraints,
+}
 
 
 class RecurrentCell(keras.layers.Layer):
@@ -109,9 +114,10 @@ class RecurrentCell(keras.layers.Layer):
                 f"{type(self).__name__} needs to know the number of features of its input. "
                 f"Received: input_shape={input_shape}; give the last axis a fixed size."
             )
-        self.kernel = self._add_kernel("kernel", (self.input_size, self.blocks * self.units))
-        self.recurrent_kernel = self._add_kernel("recurrent_kernel", (self.units, self.blocks * self.units), "recurrent")
-        self.bias = self._add_bias((self.blocks * self.units,)) if self.use_bias else None
+        columns = self.blocks * self.units
+        self.kernel = self._add_kernel("kernel", (self.input_size, columns))
+        self.recurrent_kernel = self._add_kernel("recurrent_kernel", (self.units, columns), "recurrent")
+        self.bias = self._add_bias((columns,)) if self.use_bias else None
         self.built = True
 
     def _add_kernel(self, name, shape, role="kernel"):
@@ -143,7 +149,7 @@ class RecurrentCell(keras.layers.Layer):
         return False
 
     def project(self, inputs):
-        """What needs no past: `(..., features) -> (..., blocks * units)`, the inputs times the kernel, plus the bias."""
+        """What needs no past, `(..., features) -> (..., blocks * units)`: inputs times kernel, plus bias."""
         return affine(inputs, self._tensor(self.kernel), self._tensor(self.bias) if self.use_bias else None)
 
     def step_weights(self):
@@ -216,13 +222,11 @@ class RecurrentCell(keras.layers.Layer):
 def check_units(units, name="units"):
     """Raises a ValueError unless `units` is a positive integer."""
     if isinstance(units, bool) or int(units) != units or units <= 0:
-        raise ValueError(
-            f"Received an invalid value for argument `{name}`, expected a positive integer, got {units}."
-        )
+        raise ValueError(f"Received an invalid value for argument `{name}`, expected a positive integer, got {units}.")
 
 
 def affine(x, kernel, bias=None):
-    """`x @ kernel + bias` over the last axis of x `(..., n)`, as one flat product: the fastest form on every backend."""
+    """`x @ kernel + bias` over the last axis of x `(..., n)`, as one flat product, the fastest form."""
     flat = ops.reshape(x, (-1, kernel.shape[0])) if len(x.shape) > 2 else x
     y = ops.matmul(flat, kernel)
     if bias is not None:

@@ -96,7 +96,7 @@ class GRUCell(RecurrentCell):
         return affine(inputs, self._halved(self._tensor(self.kernel)), bias)
 
     def step_weights(self):
-        """With the reset after the product: the kernel, and its bias if there is one; else kernels of gates and of content."""
+        """Reset after the product: the kernel, and its bias if any. Before it: the kernels of gates and content."""
         kernel = self._halved(self._tensor(self.recurrent_kernel))
         if not self.reset_after:
             return kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
@@ -124,9 +124,9 @@ class GRUCell(RecurrentCell):
     def coefficients(self, saved, before, after, weights):
         """What the backward step multiplies dh_t with, from the gates z, r, the content n and h_{t-1}:
 
-            update gate   (h_{t-1} - n_t) s'(z_t)
-            content       (1 - z_t) tanh'(n_t)
-            reset gate    content * (W_hn h_{t-1} + b_hn) s'(r_t), or h_{t-1} s'(r_t) of what comes through W_hn
+        update gate   (h_{t-1} - n_t) s'(z_t)
+        content       (1 - z_t) tanh'(n_t)
+        reset gate    content * (W_hn h_{t-1} + b_hn) s'(r_t), or h_{t-1} s'(r_t) of what comes through W_hn
         """
         (z, r, n, content), (h,) = saved, before
         gate = DERIVATIVES[self.recurrent_activation]

@@ -119,8 +119,8 @@ class LSTMCell(RecurrentCell):
     def coefficients(self, saved, before, after, weights):
         """What the backward step needs, from the gates i, f, g, o and the cell states:
 
-            dc_t <- dc_t + dh_t * o_t tanh'(c_t)
-            dz   =  (dc_t g_t s'(i_t), dc_t c_{t-1} s'(f_t), dc_t i_t tanh'(g_t), dh_t tanh(c_t) s'(o_t))
+        dc_t <- dc_t + dh_t * o_t tanh'(c_t)
+        dz   =  (dc_t g_t s'(i_t), dc_t c_{t-1} s'(f_t), dc_t i_t tanh'(g_t), dh_t tanh(c_t) s'(o_t))
         """
         i, f, g, o = ops.split(saved[0], 4, axis=-1)
         c_before = before[1]

@@ -92,7 +92,7 @@ def _backward(cell, gradients, upstream, coefficients, weights, mask, keep, reve
 
 
 def _shifted(first, history, reverse):
-    """The state before each step, from the first state `(batch, size)` and those after each step `(time, batch, size)`."""
+    """The states before each step, from the first `(batch, size)` and those after each `(time, batch, size)`."""
     if reverse:
         return ops.concatenate([history[1:], first[None]], axis=0)
     return ops.concatenate([first[None], history[:-1]], axis=0)

@@ -141,7 +141,7 @@ class RNN(keras.layers.Layer):
     # States
 
     def get_initial_state(self, batch_size):
-        """The states a sequence begins with: a list of tensors `(batch_size, size)`, zeros unless the cell says other."""
+        """The states a sequence begins with: a list of tensors `(batch_size, size)`, zeros unless the cell differs."""
         if getattr(self.cell, "get_initial_state", None):
             states = self.cell.get_initial_state(batch_size=batch_size)
         else:

@@ -52,7 +52,7 @@ def _tensorflow_scan(step, init, xs, reverse, differentiable):
     if length is None:
         length = tf.shape(xs[0])[0]
     if differentiable:
-        # The gradient of a slice is a whole array of zeros but for that slice, one a step; that of a TensorArray is not.
+        # The gradient of a slice is an array of zeros of full length, one a step; that of a TensorArray is not.
         arrays = [tf.TensorArray(x.dtype, size=length, element_shape=x.shape[1:]).unstack(x) for x in xs]
 
         def read(t):
@@ -76,9 +76,7 @@ def _tensorflow_scan(step, init, xs, reverse, differentiable):
             value.set_shape(before.shape)  # one of the two may know the batch, the other not
         return i + 1, new, tuple(writer.write(t, y) for writer, y in zip(writers, emitted))
 
-    _, carry, writers = tf.while_loop(
-        lambda i, *_: i < length, body, (0, init, writers), maximum_iterations=length
-    )
+    _, carry, writers = tf.while_loop(lambda i, *_: i < length, body, (0, init, writers), maximum_iterations=length)
     return tree.pack_sequence_as(structure, carry), tuple(writer.stack() for writer in writers)
 
 

@@ -1,0 +1,441 @@
+"""The one fit loop of every application.
+
+    workdir = loop.start(config.workdir, config, seed=config.seed)
+    with loop.strategy().scope():
+        model = ...
+        model.compile(optimizer=loop.clipped(keras.optimizers.Adam(1e-3), 1.0), loss=..., metrics=[...])
+    rows = loop.fit(model, train, validation, workdir=workdir, epochs=10, monitor="val_accuracy", mode="max")
+
+`fit` can be killed at any moment: the same command goes on from the last finished epoch and ends where it would have ended.
+What it leaves in the workdir:
+
+    config.json         the configuration that made the run
+    metrics.jsonl       one object an epoch
+    tensorboard/        the same numbers for TensorBoard
+    checkpoint.weights.h5   weights, optimizer and random generators after the last finished epoch
+    best.weights.h5     the weights of the best epoch, which the model has when `fit` returns
+
+It runs the epochs itself and leaves each step and each evaluation to Keras (`train_function`, `evaluate`). `Model.fit` with
+callbacks came close, but takes one Dataset for all epochs, so a resumed epoch would see other batches; its
+BackupAndRestore writes weights and epoch to two files, between which a kill can fall; and it ends by replacing the weights
+by their moving average, where resuming needs both.
+"""
+
+import contextlib
+import itertools
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import keras
+import tensorflow as tf
+
+from training import Stop
+from training import config as configuration
+
+CONFIG, METRICS, TENSORBOARD = "config.json", "metrics.jsonl", "tensorboard"
+CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
+
+
+def start(workdir, config, *, seed):
+    """Opens the directory of a run, keeps its configuration there and sets all seeds; the first line of a training script.
+
+    Args:
+        workdir: The run's directory, made if need be. One that has finished epochs is gone on with.
+        config: The dataclass of configuration (see `training.config`).
+        seed: For Python, NumPy, TensorFlow and Keras.
+
+    Returns:
+        The directory as a `Path`.
+
+    Raises:
+        Stop: The directory cannot be written to, or holds epochs of a run whose configuration was another. Fields marked
+            `may_change` may differ.
+    """
+    workdir = Path(workdir).expanduser()
+    with _writing(workdir):
+        workdir.mkdir(parents=True, exist_ok=True)
+        if (workdir / CHECKPOINT).exists() and (workdir / CONFIG).exists():
+            spoiling, harmless = configuration.changes(config, workdir / CONFIG)
+            if spoiling:
+                raise Stop(
+                    f"The run in {workdir} was started with another configuration; going on would change "
+                    f"{'; '.join(spoiling)}. Give the old values again, or another --workdir for a new run."
+                )
+            if harmless:
+                print(f"Going on with a changed configuration: {'; '.join(harmless)}")
+        with _replacing(workdir / CONFIG) as temporary:
+            configuration.write(config, temporary)
+    keras.utils.set_random_seed(seed)
+    return workdir
+
+
+def strategy():
+    """The `tf.distribute.Strategy` to make the model under: all visible GPUs of this machine, if there are several."""
+    if len(tf.config.list_physical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def clipped(optimizer, threshold):
+    """The same optimizer, with its gradient clipped by global norm as the lectures have it, and the norm measured.
+
+    g <- g * threshold / ||g||  if ||g|| > threshold, with ||g|| over all gradients together, summed over the replicas
+    first (Pascanu et al., 2013). Keras's own `global_clipnorm` does not tell the norm, and clips each replica's share by
+    itself. Works with jit_compile, as inner optimizer of a LossScaleOptimizer, and with use_ema.
+
+    Args:
+        optimizer: A Keras optimizer that has not been used yet and does not clip or accumulate gradients itself.
+            `exclude_from_weight_decay` is to be called on the result.
+        threshold: The largest norm let through, or None to measure only.
+
+    Returns:
+        An optimizer of a subclass of the given one's class; `fit` logs what it measures.
+    """
+    if threshold is not None and not threshold > 0:
+        raise ValueError(f"threshold is a positive number, or None not to clip. Received: {threshold}")
+    if optimizer.clipnorm or optimizer.clipvalue or optimizer.global_clipnorm or optimizer.gradient_accumulation_steps:
+        raise ValueError(
+            "clipped() wants an optimizer without clipnorm, clipvalue, global_clipnorm and gradient_accumulation_steps."
+        )
+    kind = type(optimizer)
+    result = type(f"Clipped{kind.__name__}", (_Clipped, kind), {}).from_config(optimizer.get_config())
+    result.threshold = threshold
+    return result
+
+
+class _Clipped:
+    """What `clipped` puts before an optimizer class. Its counters are optimizer variables, so XLA can update them."""
+
+    def build(self, variables):
+        super().build(variables)
+        self.counters = [
+            # All replicas know the norm of the joint gradient, so any one's counters will do.
+            self.add_variable((), name=name, dtype="float32", aggregation="only_first_replica")
+            for name in ("steps", "clipped_steps", "gradient_norm_sum", "gradient_norm_max")
+        ]
+
+    def apply(self, grads, trainable_variables=None):
+        if not self.built:
+            self.build(list(trainable_variables))
+        # An embedding's gradient comes as rows with indices, where a word that occurs twice has two rows; only their sum
+        # is the gradient whose norm is meant.
+        present = [tf.convert_to_tensor(g) for g in grads if g is not None]
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1:
+            present = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, present)
+        norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in present])
+        threshold = math.inf if self.threshold is None else self.threshold
+        scale = tf.where(norm > threshold, threshold / norm, 1.0)
+        steps, clipped_steps, norm_sum, norm_max = self.counters
+        steps.assign_add(1.0)
+        clipped_steps.assign_add(tf.cast(norm > threshold, tf.float32))
+        norm_sum.assign_add(norm)
+        norm_max.assign(tf.maximum(norm_max, norm))
+        # The optimizer itself sums over the replicas once more, hence the division.
+        joint = iter([g * tf.cast(scale / replicas, g.dtype) for g in present])
+        super().apply([None if g is None else next(joint) for g in grads], trainable_variables)
+
+    def take_gradient_norms(self):
+        """Returns what was measured since the last call: the mean and largest norm, and the share of clipped steps."""
+        steps, clipped_steps, norm_sum, norm_max = (float(counter.numpy()) for counter in self.counters)
+        for counter in self.counters:
+            counter.assign(0.0)
+        # Loss scaling skips steps, at worst all of an epoch's.
+        steps = max(steps, 1.0)
+        return {
+            "gradient_norm_mean": norm_sum / steps,
+            "gradient_norm_max": norm_max,
+            "clipped_share": clipped_steps / steps,
+        }
+
+
+def fit(model, train, validation, *, workdir, epochs, monitor="val_loss", mode="min", patience=None, seed=0, xla="auto"):
+    """Trains a model, or goes on training it, and leaves it with its best weights.
+
+    Args:
+        model: A compiled and built `keras.Model`, best with an optimizer from `clipped`. If its optimizer has use_ema,
+            validation and the best weights are those of the moving average.
+        train: A `tf.data.Dataset` of batches, or a function from the epoch, counted from 0, to one. With a function whose
+            batches depend on nothing but seed and epoch, a killed run ends exactly as it would have ended.
+        validation: A `tf.data.Dataset` of batches.
+        workdir: The run's directory, as `start` returned it.
+        epochs: How many epochs in all, with those of earlier calls.
+        monitor: The metric that says which epoch is best, as it is called in metrics.jsonl.
+        mode: "min" or "max", whether less or more of it is better.
+        patience: Stop after so many epochs without a better one; None to run them all.
+        seed: Python's, NumPy's and TensorFlow's generators are seeded with seed + epoch before each epoch.
+        xla: "on", "off", or "auto": on where there is a GPU and the model supports it. Replaces jit_compile of `compile`.
+
+    Returns:
+        The rows of metrics.jsonl, one dictionary an epoch: epoch (counted from 1), seconds, steps, the metrics of training
+        and, beginning with val_, of validation, learning_rate, gradient_norm_mean, gradient_norm_max (before clipping),
+        clipped_share (0 to 1).
+
+    Raises:
+        Stop: The loss is no longer a number, the workdir cannot be written to, XLA was forced and cannot be, or the
+            checkpoint belongs to another model; one sentence each.
+        ValueError: A wrong argument.
+    """
+    if mode not in ("min", "max"):
+        raise ValueError(f"mode is 'min' or 'max'. Received: {mode!r}")
+    if not model.built:
+        raise ValueError("fit wants a built model: call model.build(...) or call it on a batch first.")
+    workdir = Path(workdir)
+    _set_xla(model, xla)
+    _check_monitor(model, validation, monitor)
+
+    rows = _resume(model, workdir)
+    with _writing(workdir):
+        # The events are written anew from the rows, so that a kill leaves neither gaps nor doubles in TensorBoard.
+        shutil.rmtree(workdir / TENSORBOARD, ignore_errors=True)
+        events = tf.summary.create_file_writer(str(workdir / TENSORBOARD))
+        _summarise(events, rows)
+    sign = 1 if mode == "min" else -1
+    for epoch in range(len(rows), epochs):
+        best = min(rows, key=lambda row: sign * row[monitor], default=None)
+        if patience is not None and best and len(rows) - best["epoch"] >= patience:
+            print(f"Stopped early: no better {monitor} for {patience} epochs after epoch {best['epoch']}.")
+            break
+        # Whatever draws from these generators has to draw the same after a kill; the SeedGenerators of the layers are
+        # in the checkpoint.
+        keras.utils.set_random_seed(seed + epoch)
+        row = _epoch(model, train(epoch) if callable(train) else train, validation, epoch, epochs, workdir, rows)
+        if not math.isfinite(row[monitor]):
+            raise Stop(_not_a_number(monitor, f"at the end of epoch {epoch + 1}", model, workdir, rows))
+        better = best is None or sign * row[monitor] < sign * best[monitor]
+        rows.append(row)
+        # The checkpoint is last: a kill before it repeats the epoch, and repeating overwrites what stands here.
+        with _writing(workdir):
+            if better:
+                with _averaged(model):
+                    _save(model, workdir / BEST)
+            _write_rows(workdir, rows)
+            _save(model, workdir / CHECKPOINT, epoch=epoch + 1)
+            _summarise(events, [row])
+        print(_line(row, epochs) + (f"  (best {monitor} so far)" if better else ""), flush=True)
+    if rows:
+        model.load_weights(workdir / BEST)
+        best = min(rows, key=lambda row: sign * row[monitor])
+        print(f"Best epoch: {best['epoch']} with {monitor} {best[monitor]:.4f}; its weights are in {workdir / BEST}")
+    return rows
+
+
+def _epoch(model, dataset, validation, epoch, epochs, workdir, rows):
+    """Trains for one epoch and validates; returns the row of metrics."""
+    began = time.perf_counter()
+    model.reset_metrics()
+    batches = iter(model.distribute_strategy.experimental_distribute_dataset(dataset))
+    earlier_steps = rows[-1]["steps"] if rows else None
+    losses, shown = [], began
+    for step in itertools.count(1):
+        try:
+            losses.append(model.train_function(batches)["loss"])
+        except (StopIteration, tf.errors.OutOfRangeError):
+            break
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            if model.jit_compile and step == 1 and "XLA" in str(error):
+                raise Stop(f"XLA cannot compile this model ({str(error).splitlines()[0]}). Run with --xla off.") from None
+            raise
+        # Reading a loss waits for the GPU, so they are read a hundred at a time. Each is the epoch's mean so far, and
+        # NaN once a step was.
+        if len(losses) == 100:
+            _check(losses, step, epoch, model, workdir, rows)
+            losses.clear()
+        if sys.stdout.isatty() and time.perf_counter() - shown > 0.5:
+            shown = time.perf_counter()
+            _show_progress(model, epoch, epochs, step, earlier_steps, shown - began)
+    steps = step - 1
+    if steps == 0:
+        raise ValueError("The training data has no batches.")
+    _check(losses, steps, epoch, model, workdir, rows)
+    metrics = {name: _number(value) for name, value in model.get_metrics_result().items()}
+    with _averaged(model):
+        results = model.evaluate(validation, verbose=0, return_dict=True)
+    metrics |= {f"val_{name}": _number(value) for name, value in {"loss": results["loss"], **results}.items()}
+    if sys.stdout.isatty():
+        print("\r\033[K", end="")
+    optimizer = _inner(model.optimizer)
+    return {
+        "epoch": epoch + 1,
+        "seconds": round(time.perf_counter() - began, 3),
+        "steps": steps,
+        **metrics,
+        "learning_rate": float(f"{_number(optimizer.learning_rate):.6g}"),
+        **(optimizer.take_gradient_norms() if isinstance(optimizer, _Clipped) else {}),
+    }
+
+
+def _check(losses, step, epoch, model, workdir, rows):
+    for place, loss in enumerate(losses, start=step - len(losses) + 1):
+        if not math.isfinite(_number(loss)):
+            raise Stop(_not_a_number("loss", f"in epoch {epoch + 1} at step {place}", model, workdir, rows))
+
+
+def _not_a_number(name, where, model, workdir, rows):
+    optimizer = _inner(model.optimizer)
+    threshold = getattr(optimizer, "threshold", None)
+    clip = f"a clipping threshold under {threshold}" if threshold else "gradient clipping"
+    kept = f"The weights after epoch {len(rows)} are kept in {workdir / CHECKPOINT}. " if rows else ""
+    return (
+        f"The {name} became NaN or infinite {where}. {kept}Try a learning rate under "
+        f"{_number(optimizer.learning_rate):.3g} or {clip}, in another --workdir."
+    )
+
+
+def _set_xla(model, choice):
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    unable = [layer.name for layer in model._flatten_layers() if not layer.supports_jit]
+    if choice == "auto":
+        use = gpu and not unable
+        reason = "there is a GPU" if use else f"{unable[0]} does not support it" if gpu else "there is no GPU"
+        reason = f"auto: {reason}"
+    elif choice in ("on", "off"):
+        use, reason = choice == "on", "as asked"
+    else:
+        raise ValueError(f"xla is 'auto', 'on' or 'off'. Received: {choice!r}")
+    if use and unable:
+        raise Stop(f"--xla on cannot be: the layer {unable[0]} does not support XLA. Run with --xla auto or off.")
+    if use and model.run_eagerly:
+        raise Stop("--xla on cannot be: the model was compiled with run_eagerly=True, and XLA compiles graphs only.")
+    model.jit_compile = use
+    if model.jit_compile != use:
+        raise Stop("--xla on cannot be: Keras refuses it here, as under deterministic operations. Run with --xla off.")
+    model.make_train_function(force=True)
+    model.make_test_function(force=True)
+    print(f"XLA is {'on' if use else 'off'} ({reason}).")
+
+
+def _check_monitor(model, validation, monitor):
+    """Says a misspelt metric before the first epoch and not after it; only evaluating makes Keras build its metrics."""
+    names = list(model.evaluate(validation.take(1), verbose=0, return_dict=True))
+    names += [f"val_{name}" for name in names]
+    if monitor not in names:
+        raise ValueError(f"monitor is one of {', '.join(names)}. Received: {monitor!r}")
+
+
+def _resume(model, workdir):
+    """Gives the model the state of the last finished epoch, if there is one; returns the rows up to there."""
+    path = workdir / CHECKPOINT
+    if not path.exists():
+        return []
+    optimizer = _inner(model.optimizer)
+    if not model.optimizer.built:
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+    try:
+        with h5py.File(path, "r") as file:
+            epoch = int(file.attrs["epoch"])
+            for number, variable in enumerate(_generators(model)):
+                variable.assign(file[f"generators/{number}"][()])
+        model.load_weights(path)
+        rows = [json.loads(line) for line in (workdir / METRICS).read_text(encoding="utf-8").splitlines()[:epoch]]
+        if len(rows) < epoch or not (workdir / BEST).exists():
+            raise ValueError(f"{METRICS} or {BEST} is not complete")
+    except (OSError, KeyError, ValueError) as error:
+        raise Stop(
+            f"The run in {workdir} cannot be gone on with: its files are damaged or of another model "
+            f"({str(error).splitlines()[0]}). Give another --workdir, or delete this one."
+        ) from None
+    print(f"Going on after epoch {epoch}, from {path}")
+    return rows
+
+
+def _inner(optimizer):
+    """The optimizer inside a LossScaleOptimizer, or itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+@contextlib.contextmanager
+def _averaged(model):
+    """Within it, the model has the moving averages of its weights, if its optimizer keeps them."""
+    if not _inner(model.optimizer).use_ema:
+        yield
+        return
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    swap.on_test_begin()
+    try:
+        yield
+    finally:
+        swap.on_test_end()
+
+
+def _save(model, path, **attributes):
+    with _replacing(path) as temporary:
+        model.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs.update(attributes)
+            # Keras saves no state of its random generators, and a resumed run would draw its first dropout masks again.
+            for number, variable in enumerate(_generators(model)):
+                file[f"generators/{number}"] = variable.numpy()
+
+
+def _generators(model):
+    """The state variables of the SeedGenerators in the model's layers: what is neither weight nor metric."""
+    others = {id(variable) for variable in model.weights + model.metrics_variables}
+    return [variable for variable in model.variables if id(variable) not in others]
+
+
+def _write_rows(workdir, rows):
+    with _replacing(workdir / METRICS) as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _summarise(events, rows):
+    with events.as_default():
+        for row in rows:
+            for name, value in row.items():
+                if name != "epoch":
+                    tf.summary.scalar(name, value, step=row["epoch"])
+    events.flush()
+
+
+@contextlib.contextmanager
+def _replacing(path):
+    """Gives a temporary path to write to, which takes the place of `path` at once and only when it is safely on disk."""
+    temporary = path.with_name(f"new.{path.name}")
+    yield temporary
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _writing(workdir):
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        raise Stop(
+            f"Cannot write to {workdir} ({getattr(error, 'strerror', None) or str(error).splitlines()[0]}). Make room or "
+            "give another --workdir; what was finished before is kept, and the same command goes on from there."
+        ) from None
+
+
+def _number(value):
+    return float(keras.ops.convert_to_numpy(value))
+
+
+def _show_progress(model, epoch, epochs, step, steps, seconds):
+    loss = _number(model.get_metrics_result()["loss"])
+    of = f"/{steps}" if steps else ""
+    text = f"epoch {epoch + 1}/{epochs}  step {step}{of}  {step / seconds:.1f} steps/s  loss {loss:.4f}"
+    print(f"\r\033[K{text}", end="", flush=True)
+
+
+def _line(row, epochs):
+    hidden = ("epoch", "seconds", "steps", "gradient_norm_mean", "gradient_norm_max", "clipped_share", "learning_rate")
+    parts = [f"epoch {row['epoch']}/{epochs}", f"{row['seconds']:.0f} s"]
+    parts += [f"{name} {value:.4f}" for name, value in row.items() if name not in hidden]
+    parts.append(f"learning_rate {row['learning_rate']:.2g}")
+    if "gradient_norm_mean" in row:
+        parts.append(
+            f"gradient norm {row['gradient_norm_mean']:.2f} (at most {row['gradient_norm_max']:.2f}, "
+            f"{row['clipped_share']:.0%} of steps clipped)"
+        )
+    return "  ".join(parts)
