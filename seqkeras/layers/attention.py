@@ -83,8 +83,9 @@ class BahdanauAttention(keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=(self.units,), initializer="zeros")
         self.built = True
 
-    def project_keys(self, values):
+    def project_keys(self, values, mask=None):
         """W_k h_j of all values `(batch, time, features)`, once for many queries: `(batch, time, units)`."""
+        values = _kept(ops.cast(values, self.compute_dtype), _mask_of(values, mask))
         return affine(values, ops.convert_to_tensor(self.key_kernel, dtype=self.compute_dtype))
 
     def score(self, query, keys):
@@ -104,17 +105,15 @@ class BahdanauAttention(keras.layers.Layer):
                 "BahdanauAttention wants a query of shape (batch, features) or (batch, queries, features), and values "
                 f"of shape (batch, time, features). Received: query {query.shape}, values {values.shape}."
             )
-        if mask is None:
-            mask = getattr(values, "_keras_mask", None)
+        mask = _mask_of(values, mask)
         one = len(query.shape) == 2
-        keys = self.project_keys(values) if keys is None else keys
+        values = _kept(values, mask)
+        keys = self.project_keys(values) if keys is None else _kept(keys, mask)
         scores = self.score(ops.expand_dims(query, 1) if one else query, keys)
-        weights = masked_softmax(scores, None if mask is None else ops.expand_dims(ops.cast(mask, "bool"), 1))
+        weights = masked_softmax(scores, None if mask is None else ops.expand_dims(mask, 1))
         kept = weights
         if training and self.dropout > 0:
             kept = keras.random.dropout(weights, self.dropout, seed=self.seed_generator)
-        if mask is not None:  # zero times what padding holds is zero only if that is finite
-            values = ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), values, ops.zeros_like(values))
         context = ops.matmul(kept, values)
         return (ops.squeeze(context, 1), ops.squeeze(weights, 1)) if one else (context, weights)
 
@@ -135,6 +134,17 @@ class BahdanauAttention(keras.layers.Layer):
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
             "seed": self.seed,
         }
+
+
+def _mask_of(values, mask):
+    """The mask as bool `(batch, time)`: the one given, or the one that the values carry, or None."""
+    mask = getattr(values, "_keras_mask", None) if mask is None else mask
+    return None if mask is None else ops.cast(mask, "bool")
+
+
+def _kept(x, mask):
+    """Zeros where x `(batch, time, ...)` is masked: zero times what padding holds is zero only if that is finite."""
+    return x if mask is None else ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
 
 
 def masked_softmax(scores, mask=None):

@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 MERGE_MODES = ("sum", "mul", "ave", "concat", None)
+# What both directions must have alike.
+COMMON_ATTRIBUTES = ("stateful", "return_sequences", "return_state")
 
 
 @keras.saving.register_keras_serializable("seqkeras")
@@ -37,8 +39,16 @@ class Bidirectional(keras.layers.Layer):
 
     def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
         for name, value in (("layer", layer), ("backward_layer", backward_layer)):
-            if not isinstance(value, keras.layers.Layer) and not (name == "backward_layer" and value is None):
+            if name == "backward_layer" and value is None:
+                continue
+            if not isinstance(value, keras.layers.Layer):
                 raise ValueError(f"`{name}` of Bidirectional should be a keras.layers.Layer. Received: {value}")
+            missing = [a for a in ("go_backwards", *COMMON_ATTRIBUTES) if not hasattr(value, a)]
+            if missing:
+                raise ValueError(
+                    f"`{name}` of Bidirectional should be a recurrent layer, with the attributes go_backwards, "
+                    f"{', '.join(COMMON_ATTRIBUTES)}. Received: {value}, without {', '.join(missing)}."
+                )
         if merge_mode not in MERGE_MODES:
             raise ValueError(f"`merge_mode` should be one of {MERGE_MODES}. Received: merge_mode={merge_mode!r}")
         super().__init__(**kwargs)
@@ -49,7 +59,7 @@ class Bidirectional(keras.layers.Layer):
                 "The forward and the backward layer should differ in `go_backwards`. "
                 f"Received: {self.forward_layer.go_backwards} for both."
             )
-        for attribute in ("stateful", "return_sequences", "return_state"):
+        for attribute in COMMON_ATTRIBUTES:
             forward, backward = getattr(self.forward_layer, attribute), getattr(self.backward_layer, attribute)
             if forward != backward:
                 raise ValueError(
@@ -115,13 +125,12 @@ class Bidirectional(keras.layers.Layer):
         return forward, backward
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
-        shape = self.forward_layer.compute_output_shape(sequences_shape)
-        output, states = (shape[0], tuple(shape[1:])) if self.return_state else (tuple(shape), ())
-        if self.merge_mode == "concat":
-            output = (*output[:-1], None if output[-1] is None else 2 * output[-1])
+        shapes = [d.compute_output_shape(sequences_shape) for d in (self.forward_layer, self.backward_layer)]
+        (forward, *forward_states), (backward, *backward_states) = shapes if self.return_state else [[s] for s in shapes]
         if self.merge_mode is None:
-            return (output, output, *states, *states)
-        return (output, *states, *states) if self.return_state else output
+            return (forward, backward, *forward_states, *backward_states)
+        output = (*forward[:-1], forward[-1] + backward[-1]) if self.merge_mode == "concat" else forward
+        return (output, *forward_states, *backward_states) if self.return_state else output
 
     def compute_mask(self, _, mask):
         mask = keras.tree.flatten(mask)[0]

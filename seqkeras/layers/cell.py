@@ -1,5 +1,7 @@
 """What every cell shares: the arguments of keras.layers' cells, their weights, and the protocol of one step."""
 
+from numbers import Integral
+
 import keras
 from keras import activations, constraints, initializers, ops, regularizers
 
@@ -31,9 +33,8 @@ class RecurrentCell(keras.layers.Layer):
 
     and, if its backward equations are derived (`has_derived_gradient`),
 
-    - `coefficients(...)`: all that the backward step needs and no later step decides, over the whole sequence at once;
-    - `step_gradient(...)`: the backward equation of one step;
-    - `weight_gradients(...)`: the sums over time, as single large products.
+    - `step_gradient(gradients, saved, weights, keep)`: the backward equation of one step;
+    - `weight_gradients(emitted, saved, before, keep)`: the sums over time, as single large products.
 
     Without these a cell works all the same, by automatic differentiation.
 
@@ -170,6 +171,33 @@ class RecurrentCell(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def step_gradient(self, gradients, saved, weights, keep=None):
+        """The backward equation of one step.
+
+        Args:
+            gradients: tuple of the gradients `(batch, size)` of the states after the step.
+            saved: what `step` kept.
+            weights, keep: as for `step`.
+
+        Returns:
+            The tuple of gradients of the states before the step, and a tuple of tensors for `weight_gradients`.
+        """
+        raise NotImplementedError
+
+    def weight_gradients(self, emitted, saved, before, keep=None):
+        """The sums over time.
+
+        Args:
+            emitted: what `step_gradient` gave beside the gradients, for all steps: `(time, batch, ...)`.
+            saved: what `step` kept, for all steps.
+            before: tuple of the first `states_read` states before each step, `(time, batch, size)`.
+            keep: as for `step`.
+
+        Returns:
+            The gradient of `project(inputs)` for all steps, and the tuple of gradients of `step_weights()`.
+        """
+        raise NotImplementedError
+
     def read(self, states):
         """The output `(..., output_size)` of the first `states_read` states `(..., size)`."""
         return states[0]
@@ -221,7 +249,7 @@ class RecurrentCell(keras.layers.Layer):
 
 def check_units(units, name="units"):
     """Raises a ValueError unless `units` is a positive integer."""
-    if isinstance(units, bool) or int(units) != units or units <= 0:
+    if isinstance(units, bool) or not isinstance(units, Integral) or units <= 0:
         raise ValueError(f"Received an invalid value for argument `{name}`, expected a positive integer, got {units}.")
 
 

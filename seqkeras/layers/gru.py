@@ -118,51 +118,43 @@ class GRUCell(RecurrentCell):
             z, r = ops.split(self._gate(x_gates + recurrent), 2, axis=-1)
             content = r * past
             n = self.activation(x_content + ops.matmul(content, weights[1]))
-        h = n + z * (h - n)
-        return (h,), (z, r, n, content)
+        return (n + z * (h - n),), (z, r, n, content, h)
 
-    def coefficients(self, saved, before, after, weights):
-        """What the backward step multiplies dh_t with, from the gates z, r, the content n and h_{t-1}:
+    def step_gradient(self, gradients, saved, weights, keep=None):
+        """With a_z, a_r, a_n what goes into the gates and the new content, and m_t = W_hn h_{t-1} + b_hn:
 
-        update gate   (h_{t-1} - n_t) s'(z_t)
-        content       (1 - z_t) tanh'(n_t)
-        reset gate    content * (W_hn h_{t-1} + b_hn) s'(r_t), or h_{t-1} s'(r_t) of what comes through W_hn
+        da_n      =  dh_t (1 - z_t) tanh'(n_t)
+        da_z      =  dh_t (h_{t-1} - n_t) s'(z_t)
+        da_r      =  da_n m_t s'(r_t),                          reset after: dm_t = da_n r_t
+        da_r      =  (da_n W_hn^T) h_{t-1} s'(r_t),             reset before
+        dh_{t-1}  =  dh_t z_t + what comes back through the recurrent products
         """
-        (z, r, n, content), (h,) = saved, before
+        (dh,), (z, r, n, content, h) = gradients, saved
         gate = DERIVATIVES[self.recurrent_activation]
         scale = 2.0 if self._one_tanh else 1.0  # the gates' pre-activations stand halved
-        update = (h - n) * gate(z) * scale
-        new = (1 - z) * DERIVATIVES[self.activation](n)
+        dn = dh * (1 - z) * DERIVATIVES[self.activation](n)
+        dz = dh * (h - n) * gate(z) * scale
         if self.reset_after:
-            reset = new * content * gate(r) * scale
-            return ops.concatenate([update, reset, new * r], axis=-1), z, new
-        return update, new, h * gate(r) * scale, z, r, content
-
-    def step_gradient(self, gradients, coefficients, weights, keep=None):
-        (dh,) = gradients
-        if self.reset_after:
-            slopes, z, _ = coefficients
-            dz = ops.concatenate([dh, dh, dh], axis=-1) * slopes
-            past = ops.matmul(dz, ops.transpose(weights[0]))
-            return (dh * z + (past if keep is None else past * keep),), (dz, dh)
-        update, new, reset, z, r, _ = coefficients
-        dn = dh * new
+            dr = dn * content * gate(r) * scale
+            d_recurrent = ops.concatenate([dz, dr, dn * r], axis=-1)
+            past = ops.matmul(d_recurrent, ops.transpose(weights[0]))
+            return (dh * z + (past if keep is None else past * keep),), (d_recurrent, dn)
         d_content = ops.matmul(dn, ops.transpose(weights[1]))
-        reset = d_content * (reset if keep is None else reset * keep)
-        d_gates = ops.concatenate([dh * update, reset], axis=-1)
+        dr = d_content * (h if keep is None else h * keep) * gate(r) * scale
+        d_gates = ops.concatenate([dz, dr], axis=-1)
         past = d_content * r + ops.matmul(d_gates, ops.transpose(weights[0]))
         return (dh * z + (past if keep is None else past * keep),), (d_gates, dn)
 
-    def weight_gradients(self, emitted, coefficients, before, keep=None):
+    def weight_gradients(self, emitted, saved, before, keep=None):
+        d_recurrent, dn = emitted
         past = before[0] if keep is None else before[0] * keep
+        d_kernel = outer_sum(past, d_recurrent)
         if self.reset_after:
-            (dz, dh), (_, _, new) = emitted, coefficients
-            d_projected = ops.concatenate([dz[..., : 2 * self.units], dh * new], axis=-1)
-            d_kernel = outer_sum(past, dz)
-            return d_projected, (d_kernel, ops.sum(dz, axis=(0, 1))) if self._recurrent_bias else (d_kernel,)
-        d_gates, dn = emitted
-        d_projected = ops.concatenate([d_gates, dn], axis=-1)
-        return d_projected, (outer_sum(past, d_gates), outer_sum(coefficients[-1], dn))
+            d_projected = ops.concatenate([d_recurrent[..., : 2 * self.units], dn], axis=-1)
+            bias = (ops.sum(d_recurrent, axis=(0, 1)),) if self._recurrent_bias else ()
+            return d_projected, (d_kernel, *bias)
+        content = saved[3]
+        return ops.concatenate(emitted, axis=-1), (d_kernel, outer_sum(content, dn))
 
 
 @keras.saving.register_keras_serializable("seqkeras")

@@ -112,34 +112,31 @@ class LSTMCell(RecurrentCell):
             i, f, o = self.recurrent_activation(i), self.recurrent_activation(f), self.recurrent_activation(o)
             g = self.activation(g)
             gates = ops.concatenate([i, f, g, o], axis=-1)
-        c = f * c + i * g
-        h = o * self.activation(c)
-        return (h, c), (gates,)
+        c_before, c = c, f * c + i * g
+        tanh_c = self.activation(c)
+        return (o * tanh_c, c), (gates, c_before, tanh_c)
 
-    def coefficients(self, saved, before, after, weights):
-        """What the backward step needs, from the gates i, f, g, o and the cell states:
+    def step_gradient(self, gradients, saved, weights, keep=None):
+        """With s' and tanh' the derivatives, written with the values of the gates:
 
-        dc_t <- dc_t + dh_t * o_t tanh'(c_t)
-        dz   =  (dc_t g_t s'(i_t), dc_t c_{t-1} s'(f_t), dc_t i_t tanh'(g_t), dh_t tanh(c_t) s'(o_t))
+        dc_t      <- dc_t + dh_t o_t tanh'(c_t)
+        dz_t      =  (dc_t g_t s'(i_t), dc_t c_{t-1} s'(f_t), dc_t i_t tanh'(g_t), dh_t tanh(c_t) s'(o_t))
+        dh_{t-1}  =  dz_t W_h^T
+        dc_{t-1}  =  dc_t f_t
         """
-        i, f, g, o = ops.split(saved[0], 4, axis=-1)
-        c_before = before[1]
+        (dh, dc), (gates, c_before, tanh_c), (recurrent_kernel,) = gradients, saved, weights
+        i, f, g, o = ops.split(gates, 4, axis=-1)
         act, gate = DERIVATIVES[self.activation], DERIVATIVES[self.recurrent_activation]
-        tanh_c = self.activation(after[1])
-        scale = 2.0 if self._one_tanh else 1.0  # the gates' pre-activations stand halved
-        slopes = ops.concatenate(
-            [g * gate(i) * scale, c_before * gate(f) * scale, i * act(g), tanh_c * gate(o) * scale], axis=-1
+        dc = dc + dh * o * act(tanh_c)
+        dz = ops.concatenate(
+            [dc * g * gate(i), dc * c_before * gate(f), dc * i * act(g), dh * tanh_c * gate(o)], axis=-1
         )
-        return o * act(tanh_c), slopes, f
-
-    def step_gradient(self, gradients, coefficients, weights, keep=None):
-        (dh, dc), (through_output, slopes, f), (recurrent_kernel,) = gradients, coefficients, weights
-        dc = dc + dh * through_output
-        dz = ops.concatenate([dc, dc, dc, dh], axis=-1) * slopes
+        if self._one_tanh:  # the gates' pre-activations stand halved
+            dz = dz * self._per_block(2.0, 2.0, 1.0, 2.0)
         dh = ops.matmul(dz, ops.transpose(recurrent_kernel))
         return (dh if keep is None else dh * keep, dc * f), (dz,)
 
-    def weight_gradients(self, emitted, coefficients, before, keep=None):
+    def weight_gradients(self, emitted, saved, before, keep=None):
         (dz,), h = emitted, before[0]
         return dz, (outer_sum(h if keep is None else h * keep, dz),)
 

@@ -7,7 +7,7 @@ In the lectures' notation, with states s_t, inputs x_t and a loss L that reads t
     weights     dL/dW = sum over t of (ds_t/dW)^T ds_t
 
 Automatic differentiation would form the last sum by one small product a step, and keep or recompute every intermediate
-of the loop. Here a cell says what its backward step needs (`coefficients`, over all steps at once), the backward step
+of the loop. Here a cell says what its backward step will need (`step` returns it beside the states), the backward step
 itself (`step_gradient`, one product), and the sum over time as one large product (`weight_gradients`).
 """
 
@@ -40,15 +40,14 @@ def run_derived(cell, projected, states, weights, mask, keep, *, sequences, reve
     def through_time(projected, *states_and_weights):
         states, weights = states_and_weights[:n_states], states_and_weights[n_states:]
         last, emitted = _forward(cell, projected, states, weights, mask, keep, reverse, unroll)
-        history, saved = emitted[:n_states], emitted[n_states:]
+        history, saved = emitted[: cell.states_read], emitted[cell.states_read :]
 
         def backward(*upstream):
-            before = tuple(_shifted(s, h, reverse) for s, h in zip(states, history))
-            coefficients = cell.coefficients(saved, before, history, weights)
             first, emitted = _backward(
-                cell, upstream[n_read:], upstream[:n_read], coefficients, weights, mask, keep, reverse, unroll
+                cell, upstream[n_read:], upstream[:n_read], saved, weights, mask, keep, reverse, unroll
             )
-            d_projected, d_weights = cell.weight_gradients(emitted, coefficients, before, keep)
+            before = tuple(_shifted(s, h, reverse) for s, h in zip(states, history))
+            d_projected, d_weights = cell.weight_gradients(emitted, saved, before, keep)
             return (d_projected, *first, *d_weights)
 
         return (*history[:n_read], *last), backward
@@ -62,7 +61,7 @@ def run_automatic(cell, projected, states, weights, mask, keep, *, sequences, re
     last, emitted = _forward(
         cell, projected, states, weights, mask, keep, reverse, unroll, differentiable=True, save=False
     )
-    return tuple(emitted[: cell.states_read]) if sequences else (), tuple(last)
+    return tuple(emitted) if sequences else (), tuple(last)
 
 
 def _forward(cell, projected, states, weights, mask, keep, reverse, unroll, differentiable=False, save=True):
@@ -70,24 +69,24 @@ def _forward(cell, projected, states, weights, mask, keep, reverse, unroll, diff
         new, saved = cell.step(x[0], states, weights, keep)
         if mask is not None:
             new = tuple(ops.where(x[1], s, old) for s, old in zip(new, states))
-        return new, (*new, *saved) if save else new
+        return new, (*new[: cell.states_read], *(saved if save else ()))
 
     xs = (projected,) if mask is None else (projected, mask)
     return scan(step, tuple(states), xs, reverse, unroll, differentiable)
 
 
-def _backward(cell, gradients, upstream, coefficients, weights, mask, keep, reverse, unroll):
-    n_read, n = len(upstream), len(coefficients)
+def _backward(cell, gradients, upstream, saved, weights, mask, keep, reverse, unroll):
+    n_read, n_saved = len(upstream), len(saved)
 
     def step(gradients, x):
         here = tuple(g + d for g, d in zip(gradients, x[:n_read])) + tuple(gradients[n_read:])
-        before, emitted = cell.step_gradient(here, x[n_read : n_read + n], weights, keep)
+        before, emitted = cell.step_gradient(here, x[n_read : n_read + n_saved], weights, keep)
         if mask is not None:
             before = tuple(ops.where(x[-1], g, passed) for g, passed in zip(before, here))
             emitted = tuple(ops.where(x[-1], e, ops.zeros_like(e)) for e in emitted)
         return before, emitted
 
-    xs = (*upstream, *coefficients) if mask is None else (*upstream, *coefficients, mask)
+    xs = (*upstream, *saved) if mask is None else (*upstream, *saved, mask)
     return scan(step, tuple(gradients), xs, not reverse, unroll, differentiable=False)
 
 

@@ -1,6 +1,7 @@
 """The driver: everything about time, and nothing about gates."""
 
 import re
+from types import SimpleNamespace
 
 import keras
 from keras import ops, tree
@@ -91,12 +92,17 @@ class RNN(keras.layers.Layer):
         self.single_state = isinstance(state_size, int)
         self.state_size = [state_size] if self.single_state else list(state_size)
         self.supports_masking = True
-        self.states = None
+        # In a namespace, where Keras does not count the states of a stateful layer among its weights.
+        self._stateful = SimpleNamespace(states=None)
         self._expected_batch_size = None
         if gradient == "derived" and self.path != "derived":
+            names = ("activation", "recurrent_activation")
+            activations = {
+                name: keras.activations.serialize(getattr(cell, name)) for name in names if hasattr(cell, name)
+            }
             raise ValueError(
-                f"gradient='derived' was asked for, but no gradient is derived for {cell} with its activations. "
-                "Use gradient='auto', or tanh, sigmoid, relu, linear or hard_sigmoid."
+                f"gradient='derived' was asked for, but no gradient is derived for {cell} with {activations}. "
+                "Use gradient='auto', or a cell of seqkeras.layers with tanh, sigmoid, relu, linear or hard_sigmoid."
             )
 
     @property
@@ -132,13 +138,23 @@ class RNN(keras.layers.Layer):
                     f"Received: sequences shape {sequences_shape}. Give the input a `batch_size` or a `batch_shape`."
                 )
             self._expected_batch_size = sequences_shape[0]
-            self.states = tree.map_structure(
+            self._stateful.states = tree.map_structure(
                 lambda value: keras.Variable(value, trainable=False, dtype=self.variable_dtype, name="rnn_state"),
                 self.get_initial_state(sequences_shape[0]),
             )
         self.built = True
 
     # States
+
+    @property
+    def states(self):
+        """The states a stateful layer begins the next batch with, a list of variables; None before it is built."""
+        return self._stateful.states
+
+    @property
+    def variables(self):
+        """All variables, the states of a stateful layer among them, which are no weights."""
+        return super().variables + tree.flatten(self.states or [])
 
     def get_initial_state(self, batch_size):
         """The states a sequence begins with: a list of tensors `(batch_size, size)`, zeros unless the cell differs."""
@@ -324,6 +340,7 @@ class CellLayer(RNN):
         config = super().get_config()
         cell = self.cell.get_config()
         del config["cell"]
+        config["activity_regularizer"] = keras.regularizers.serialize(self.activity_regularizer)
         return {**config, **{name: cell[name] for name in self.cell_class.arguments}}
 
     @classmethod

@@ -111,4 +111,7 @@ def custom_gradient(function):
             return outputs, lambda gradients: backward(*gradients)
 
         return ops.custom_gradient(flat)
-    return ops.custom_gradient(function)
+    import tensorflow as tf
+
+    # TensorFlow takes a variable among the arguments for one that the function captured, and wants its gradient apart.
+    return lambda *args: ops.custom_gradient(function)(*map(tf.convert_to_tensor, args))

@@ -31,18 +31,15 @@ class SimpleRNNCell(RecurrentCell):
         (h,), (recurrent_kernel,) = states, weights
         past = h if keep is None else h * keep
         h = self.activation(projected + ops.matmul(past, recurrent_kernel))
-        return (h,), ()
+        return (h,), (h,)
 
-    def coefficients(self, saved, before, after, weights):
-        return (DERIVATIVES[self.activation](after[0]),)  # dh_t/dz_t
-
-    def step_gradient(self, gradients, coefficients, weights, keep=None):
-        (dh,), (slope,), (recurrent_kernel,) = gradients, coefficients, weights
-        dz = dh * slope
+    def step_gradient(self, gradients, saved, weights, keep=None):
+        (dh,), (h,), (recurrent_kernel,) = gradients, saved, weights
+        dz = dh * DERIVATIVES[self.activation](h)
         dh = ops.matmul(dz, ops.transpose(recurrent_kernel))
         return (dh if keep is None else dh * keep,), (dz,)
 
-    def weight_gradients(self, emitted, coefficients, before, keep=None):
+    def weight_gradients(self, emitted, saved, before, keep=None):
         (dz,), (h,) = emitted, before
         return dz, (outer_sum(h if keep is None else h * keep, dz),)
 

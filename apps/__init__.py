@@ -1,0 +1,1 @@
+"""What people see: a Streamlit suite over the SavedModels."""

@@ -1,0 +1,44 @@
+"""The suite's applications: the navigation and the home page are made from this list."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apps import models
+
+
+@dataclass(frozen=True)
+class Application:
+    """One application.
+
+    Attributes:
+        word: names its screen, its SavedModel and its address (screens/<word>.py, saved_models/<word>/, /<word>).
+        title: as people read it.
+        icon: a Material symbol.
+        summary: what it does, in a sentence.
+        example: an input to show and to link to.
+        answer: what its model makes of the example, in a few words of Markdown. It may raise `models.ModelError`.
+    """
+
+    word: str
+    title: str
+    icon: str
+    summary: str
+    example: str
+    answer: Callable[[str], str]
+
+
+def _sentiment(text: str) -> str:
+    outputs = models.load("sentiment").call("serving_default", text=[text])
+    return f"**{outputs['positive'][0]:.0%} positive**, {outputs['stars'][0]:.1f} of 5 stars"
+
+
+APPLICATIONS = [
+    Application(
+        "sentiment",
+        "Sentiment",
+        ":material/reviews:",
+        "Is a review for or against, how many stars would its writer give, and which words say so?",
+        "The food was good, not bad at all.",
+        _sentiment,
+    ),
+]

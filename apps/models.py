@@ -1,0 +1,150 @@
+"""The SavedModels as the screens use them: found by name, loaded once, called by one visitor at a time."""
+
+import json
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+logger = logging.getLogger(__name__)
+
+
+class ModelError(Exception):
+    """A model is missing, unreadable or failed. The message is a sentence for visitors, with no path in it."""
+
+
+class Model:
+    """A SavedModel behind a lock, with the papers that lie beside it.
+
+    Attributes:
+        name: the application's word, such as "sentiment".
+        card: text of `model_card.md`, "" where there is none.
+        config: contents of `config.json`, {} where there is none.
+        metrics: contents of `metrics.json`, {} where there is none.
+    """
+
+    def __init__(self, name: str, folder: Path):
+        # Imported here because it takes seconds, and a page should be drawn before that.
+        import tensorflow as tf
+
+        self.name = name
+        self.card = _text(folder / "model_card.md")
+        self.config = _mapping(folder / "config.json")
+        self.metrics = _mapping(folder / "metrics.json")
+        self._constant = tf.constant
+        self._model = tf.saved_model.load(str(folder))
+        self._lock = threading.Lock()
+
+    @property
+    def max_words(self) -> int | None:
+        """How many words of a text the model reads, from `config.json` or else the model card; None if neither says."""
+        if "max_words" in self.config:
+            return int(self.config["max_words"])
+        stated = re.search(r"max_words\D{0,10}(\d[\d,]*)", self.card)
+        return int(stated[1].replace(",", "")) if stated else None
+
+    def call(self, signature: str, **inputs) -> dict[str, np.ndarray]:
+        """Calls a signature.
+
+        Args:
+            signature: its name, such as "serving_default".
+            **inputs: lists or arrays, under the names the signature gives them. Strings are str or UTF-8 bytes.
+
+        Returns:
+            The outputs by name; strings are arrays of bytes.
+
+        Raises:
+            ModelError: if the model has no such signature, fails, or gives a number that is not finite.
+        """
+        try:
+            with self._lock:
+                outputs = self._model.signatures[signature](
+                    **{name: self._constant(value) for name, value in inputs.items()}
+                )
+                outputs = {name: value.numpy() for name, value in outputs.items()}
+        except Exception as error:
+            logger.exception("The signature %s of the model %s failed", signature, self.name)
+            raise ModelError(
+                f"The {self.name} model could not answer this. What you gave is still in place; a shorter or simpler "
+                "text may work. The server's log says what went wrong."
+            ) from error
+        for value in outputs.values():
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                logger.error("The signature %s of the model %s gave a number that is not finite", signature, self.name)
+                raise ModelError(f"The {self.name} model gave no usable number for this text.")
+        return outputs
+
+    def call_in_batches(
+        self,
+        signature: str,
+        text: Sequence[str],
+        *,
+        batch_size: int = 32,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> dict[str, np.ndarray]:
+        """Calls a signature that takes `text` and gives one value a text, some texts at a time.
+
+        Texts of like length share a batch, so that little is spent on padding; the outputs are in the order given.
+
+        Args:
+            signature: its name.
+            text: any number of texts, at least one.
+            batch_size: texts a call. Other visitors' calls come in between.
+            progress: called with (texts done, texts in all) after each batch.
+
+        Returns:
+            The outputs by name, each with one row a text.
+
+        Raises:
+            ModelError: as `call`.
+        """
+        order = sorted(range(len(text)), key=lambda index: len(text[index]))
+        batches = []
+        for start in range(0, len(order), batch_size):
+            batches.append(self.call(signature, text=[text[index] for index in order[start : start + batch_size]]))
+            progress(min(start + batch_size, len(order)), len(order))
+        back = np.argsort(order)
+        return {name: np.concatenate([batch[name] for batch in batches])[back] for name in batches[0]}
+
+
+def load(name: str) -> Model:
+    """The model of an application, loaded at the first call and shared by all visitors; anew after a new export.
+
+    Models lie in the folder `saved_models` of the repository, or the one SEQKERAS_SAVED_MODELS names.
+
+    Raises:
+        ModelError: if it is not there or cannot be read; the message says which command makes it.
+    """
+    root = os.environ.get("SEQKERAS_SAVED_MODELS") or Path(__file__).parent.parent / "saved_models"
+    graph = Path(root) / name / "saved_model.pb"
+    if not graph.is_file():
+        raise ModelError(
+            f"The {name} model is not in `saved_models/{name}` yet. This command, run in the project's folder, "
+            f"trains it and puts it there: `make train APP={name}`"
+        )
+    try:
+        return _load(name, str(graph.parent), graph.stat().st_mtime_ns)
+    except Exception as error:
+        logger.exception("The model %s could not be loaded", name)
+        raise ModelError(
+            f"The {name} model in `saved_models/{name}` cannot be read. If it is being written just now, try again "
+            f"in a moment; if not, `make train APP={name}` makes it anew."
+        ) from error
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _load(name: str, folder: str, saved_at: int) -> Model:
+    return Model(name, Path(folder))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _mapping(path: Path) -> dict:
+    return json.loads(_text(path) or "{}")

@@ -1,0 +1,38 @@
+"""Home: what the suite is, and a card for each application with its model's answer to an example."""
+
+import streamlit as st
+
+from apps import widgets
+from apps.applications import APPLICATIONS
+from apps.models import ModelError
+
+st.title("Sequence models at work")
+st.markdown(
+    "Recurrent networks with gates and attention, built from their equations with Keras and trained on public data. "
+    "Each page here runs one of them on whatever you give it, and shows what in your input led to its answer."
+)
+
+waiting = []
+with st.grid(2 if len(APPLICATIONS) > 1 else 1, min_column_width=300):
+    for application in APPLICATIONS:
+        with st.container(border=True, height="stretch"):
+            st.subheader(application.title, icon=application.icon, anchor=False)
+            st.markdown(application.summary)
+            st.markdown(f"> {widgets.plain(application.example)}")
+            waiting.append((application, st.empty()))
+            st.page_link(
+                f"screens/{application.word}.py",
+                label="See why, or try your own",
+                icon=":material/arrow_forward:",
+                icon_position="right",
+                help="",
+                query_params={"text": application.example},
+            )
+
+# Filled in last, so that the page stands before a model is loaded.
+for application, place in waiting:
+    place.caption("Asking the model …")
+    try:
+        place.markdown(f":material/subdirectory_arrow_right: {application.answer(application.example)}")
+    except ModelError as error:
+        place.caption(str(error))

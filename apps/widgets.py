@@ -1,0 +1,172 @@
+"""What several screens show: gauges, stars, tinted text, the time taken, a model's card.
+
+Text from visitors reaches a page in two ways only: escaped as HTML inside `st.html`, or through `plain` as Markdown.
+"""
+
+import html
+import math
+import re
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from apps.models import Model
+
+# Blue-green and orange are told apart by nearly all eyes, and both stand on white as on near-black.
+FOR = (21, 140, 156)
+AGAINST = (222, 105, 44)
+NEUTRAL = (128, 142, 150)
+
+# Of the part of a text that a model did not read, so much is shown: a million characters would stall the browser.
+UNREAD_SHOWN = 2_000
+
+
+def plain(text: str) -> str:
+    """The text with every character of meaning in Markdown escaped, on one line."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def gauge(share: float, *, label: str, alt_text: str) -> None:
+    """A half ring filled from the left, with the share inside.
+
+    Args:
+        share: from 0 to 1; below 0.4 in the colour of against, from 0.6 in that of for.
+        label: a word under the number.
+        alt_text: what a screen reader says.
+    """
+    colour = FOR if share >= 0.6 else AGAINST if share < 0.4 else NEUTRAL
+    width, radius, thickness, middle = 230, 105, 18, 112
+
+    def ring(to: float, colour: tuple[int, int, int], opacity: float = 1.0) -> alt.Chart:
+        # Angles in radians from the top, clockwise; the schema takes negative ones from data only.
+        angles = pd.DataFrame({"start": [-math.pi / 2], "end": [math.pi * (to - 0.5)]})
+        style = {"outerRadius": radius, "innerRadius": radius - thickness, "cornerRadius": thickness / 2}
+        return (
+            alt.Chart(angles)
+            .mark_arc(x=width / 2, y=middle, color=_css(colour), opacity=opacity, tooltip=None, **style)
+            .encode(theta=alt.Theta("end:Q", scale=None), theta2="start:Q")
+        )
+
+    # The title, because of all text in a chart it alone follows the theme when a visitor changes it.
+    title = alt.TitleParams(
+        f"{share:.0%}",
+        subtitle=label,
+        anchor="middle",
+        orient="bottom",
+        offset=-60,
+        fontSize=38,
+        subtitleFontSize=14,
+        subtitleColor="#76858d",
+        subtitlePadding=0,
+    )
+    chart = alt.layer(ring(1.0, NEUTRAL, opacity=0.22), ring(max(share, 0.03), colour))
+    chart = chart.properties(width=width, height=124, title=title).configure_view(stroke=None)
+    st.altair_chart(chart, width="content", alt=alt_text)
+
+
+def stars(value: float) -> None:
+    """A row of five stars filled to a value from 0 to 5, parts of a star too."""
+    star = "M12 2.2l3 6.3 6.9.9-5.1 4.8 1.3 6.9L12 17.7l-6.1 3.4 1.3-6.9L2.1 9.4l6.9-.9z"
+    row = "".join(f'<path transform="translate({24 * index})" d="{star}"/>' for index in range(5))
+    # A star is 19.8 of its 24 wide, in the middle.
+    filled = 24 * math.floor(value) + 2.1 + 19.8 * (value % 1)
+    st.image(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 24" width="140" height="28">'
+        f'<clipPath id="filled"><rect width="{filled:.2f}" height="24"/></clipPath>'
+        f'<g fill="{_css(NEUTRAL)}" opacity="0.3">{row}</g>'
+        f'<g fill="#d9a01f" clip-path="url(#filled)">{row}</g></svg>',
+        width=140,
+        alt=f"{value:.1f} of 5 stars",
+    )
+
+
+def tinted_html(
+    text: str, spans: Sequence[tuple[int, int] | None], shares: Sequence[float], unread_from: int | None = None
+) -> str:
+    """A text as HTML with the given parts tinted by their shares; nothing of the text is taken for HTML.
+
+    Args:
+        text: as the visitor wrote it; its line breaks are kept.
+        spans: (start, end) for each share, ascending; None for a share that has no place in the text.
+        shares: positive for, negative against. The strongest has the full tint, the others in proportion.
+        unread_from: where the part begins that the model did not read, greyed and shortened; None if it read all.
+    """
+    strongest = max((abs(share) for share in shares), default=0.0) or 1.0
+    pieces, cursor = [], 0
+    for span, share in zip(spans, shares):
+        if span is None:
+            continue
+        start, end = span
+        strength = abs(share) / strongest
+        style = ""
+        if strength >= 0.05:
+            red, green, blue = FOR if share > 0 else AGAINST
+            # The line below says which side it is on to those who do not see the colours.
+            line = "solid" if share > 0 else "dashed"
+            style = (
+                f' style="background:rgba({red},{green},{blue},{0.08 + 0.42 * strength:.2f});border-radius:4px;'
+                f'border-bottom:2px {line} rgba({red},{green},{blue},{0.25 + 0.75 * strength:.2f});padding:0 1px"'
+            )
+        word = html.escape(text[start:end])
+        pieces.append(html.escape(text[cursor:start]))
+        pieces.append(f'<span title="{word}: {share:+.3f}"{style}>{word}</span>')
+        cursor = end
+    read_end = len(text) if unread_from is None else unread_from
+    pieces.append(html.escape(text[cursor:read_end]))
+    if unread_from is not None:
+        unread = text[unread_from:]
+        pieces.append(f'<span style="opacity:0.45">{html.escape(unread[:UNREAD_SHOWN])}')
+        if len(unread) > UNREAD_SHOWN:
+            pieces.append(f" … and {len(unread) - UNREAD_SHOWN:,} more characters")
+        pieces.append("</span>")
+    return (
+        '<div dir="auto" style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.85;font-size:1.05rem;'
+        f'max-height:26rem;overflow-y:auto">{"".join(pieces)}</div>'
+    )
+
+
+def tint_legend() -> None:
+    """Says what the tints of `tinted_html` mean."""
+
+    def swatch(colour: tuple[int, int, int], line: str, words: str) -> str:
+        return (
+            f'<span><span style="display:inline-block;width:1.6rem;height:1rem;vertical-align:-0.15rem;'
+            f"border-radius:4px;margin-right:0.4rem;background:rgba{(*colour, 0.5)};"
+            f'border-bottom:2px {line} {_css(colour)}"></span>{words}</span>'
+        )
+
+    st.html(
+        '<div style="display:flex;flex-wrap:wrap;gap:0.3rem 1.4rem;font-size:0.875rem;opacity:0.85">'
+        + swatch(FOR, "solid", "speaks for")
+        + swatch(AGAINST, "dashed", "speaks against")
+        + "<span>The stronger the tint, the larger the share. Rest on a word for its number.</span></div>"
+    )
+
+
+def time_taken(seconds: float, what: str = "Answered") -> None:
+    """A line with the time a model took."""
+    figure = f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    st.caption(f":material/timer: {what} in {figure}")
+
+
+def model_card(model: Model) -> None:
+    """A button that opens the model's card in a drawer, under a heading."""
+    st.subheader("Model", anchor=False)
+    st.caption("What it learned from, how well it does, and what it is bad at.")
+    if st.button("Model card", icon=":material/description:", key=f"{model.name}_model_card"):
+        _model_card_drawer(model)
+
+
+@st.dialog("Model card", position="right", width="medium", icon=":material/description:")
+def _model_card_drawer(model: Model) -> None:
+    st.markdown(model.card or "This model came without a card.")
+    for label, contents in (("Figures", model.metrics), ("Configuration", model.config)):
+        if contents:
+            with st.expander(label):
+                st.json(contents)
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return f"rgb{colour}"

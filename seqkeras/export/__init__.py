@@ -1,0 +1,5 @@
+"""SavedModels that load anywhere."""
+
+from seqkeras.export.saved_model import operations, save
+
+__all__ = ["operations", "save"]

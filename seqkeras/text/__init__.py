@@ -1,0 +1,5 @@
+"""From strings to ids and back, inside the graph, with core TensorFlow operations alone."""
+
+from seqkeras.text.words import Vocabulary, split_words
+
+__all__ = ["Vocabulary", "split_words"]
