@@ -5,7 +5,7 @@ Example:
     @dataclasses.dataclass(frozen=True)
     class Config:
         units: int = option(128, "twice as many gained 0.1 % and took three times as long", at_least=1)
-        pooling: str = option("max", "finds the telling phrase wherever it stands", choices=("max", "mean", "attention"))
+        pooling: str = option("max", "finds the telling phrase anywhere", choices=("max", "mean", "attention"))
         manual_dir: str | None = option(None, "where your own copies of the data sets are", may_change=True)
 
     config = parse(Config, description=__doc__)

@@ -6,7 +6,7 @@
         model.compile(optimizer=loop.clipped(keras.optimizers.Adam(1e-3), 1.0), loss=..., metrics=[...])
     rows = loop.fit(model, train, validation, workdir=workdir, epochs=10, monitor="val_accuracy", mode="max")
 
-`fit` can be killed at any moment: the same command goes on from the last finished epoch and ends where it would have ended.
+`fit` can be killed at any moment: the same command goes on after the last finished epoch and ends as if unharmed.
 What it leaves in the workdir:
 
     config.json         the configuration that made the run
@@ -15,20 +15,21 @@ What it leaves in the workdir:
     checkpoint.weights.h5   weights, optimizer and random generators after the last finished epoch
     best.weights.h5     the weights of the best epoch, which the model has when `fit` returns
 
-It runs the epochs itself and leaves each step and each evaluation to Keras (`train_function`, `evaluate`). `Model.fit` with
-callbacks came close, but takes one Dataset for all epochs, so a resumed epoch would see other batches; its
-BackupAndRestore writes weights and epoch to two files, between which a kill can fall; and it ends by replacing the weights
-by their moving average, where resuming needs both.
+It runs the epochs itself and leaves each step and each evaluation to Keras (`train_function`, `evaluate`). `Model.fit`
+with callbacks came close, but takes one Dataset for all epochs, so a resumed epoch would see other batches; its
+BackupAndRestore writes weights and epoch to two files, between which a kill can fall, and leaves out the random
+generators; and it ends by replacing the weights by their moving average, where resuming needs both.
 """
 
 import contextlib
-import itertools
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import h5py
@@ -43,7 +44,7 @@ CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
 
 
 def start(workdir, config, *, seed):
-    """Opens the directory of a run, keeps its configuration there and sets all seeds; the first line of a training script.
+    """Opens the directory of a run, keeps its configuration there and sets all seeds: a training script's first line.
 
     Args:
         workdir: The run's directory, made if need be. One that has finished epochs is gone on with.
@@ -54,7 +55,7 @@ def start(workdir, config, *, seed):
         The directory as a `Path`.
 
     Raises:
-        Stop: The directory cannot be written to, or holds epochs of a run whose configuration was another. Fields marked
+        Stop: The directory cannot be written to, or holds epochs of a run with another configuration. Fields marked
             `may_change` may differ.
     """
     workdir = Path(workdir).expanduser()
@@ -86,8 +87,8 @@ def clipped(optimizer, threshold):
     """The same optimizer, with its gradient clipped by global norm as the lectures have it, and the norm measured.
 
     g <- g * threshold / ||g||  if ||g|| > threshold, with ||g|| over all gradients together, summed over the replicas
-    first (Pascanu et al., 2013). Keras's own `global_clipnorm` does not tell the norm, and clips each replica's share by
-    itself. Works with jit_compile, as inner optimizer of a LossScaleOptimizer, and with use_ema.
+    first (Pascanu et al., 2013). Keras's own `global_clipnorm` does not tell the norm, and clips each replica's share
+    by itself. Works with jit_compile, as inner optimizer of a LossScaleOptimizer, and with use_ema.
 
     Args:
         optimizer: A Keras optimizer that has not been used yet and does not clip or accumulate gradients itself.
@@ -123,8 +124,8 @@ class _Clipped:
     def apply(self, grads, trainable_variables=None):
         if not self.built:
             self.build(list(trainable_variables))
-        # An embedding's gradient comes as rows with indices, where a word that occurs twice has two rows; only their sum
-        # is the gradient whose norm is meant.
+        # An embedding's gradient comes as rows with indices, where a word that occurs twice has two rows; only their
+        # sum is the gradient whose norm is meant.
         present = [tf.convert_to_tensor(g) for g in grads if g is not None]
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         if replicas > 1:
@@ -155,14 +156,16 @@ class _Clipped:
         }
 
 
-def fit(model, train, validation, *, workdir, epochs, monitor="val_loss", mode="min", patience=None, seed=0, xla="auto"):
+def fit(
+    model, train, validation, *, workdir, epochs, monitor="val_loss", mode="min", patience=None, seed=0, xla="auto"
+):
     """Trains a model, or goes on training it, and leaves it with its best weights.
 
     Args:
         model: A compiled and built `keras.Model`, best with an optimizer from `clipped`. If its optimizer has use_ema,
             validation and the best weights are those of the moving average.
-        train: A `tf.data.Dataset` of batches, or a function from the epoch, counted from 0, to one. With a function whose
-            batches depend on nothing but seed and epoch, a killed run ends exactly as it would have ended.
+        train: A `tf.data.Dataset` of batches, or a function from the epoch, counted from 0, to one. With a function
+            whose batches depend on nothing but seed and epoch, a killed run ends exactly as it would have ended.
         validation: A `tf.data.Dataset` of batches.
         workdir: The run's directory, as `start` returned it.
         epochs: How many epochs in all, with those of earlier calls.
@@ -170,12 +173,12 @@ def fit(model, train, validation, *, workdir, epochs, monitor="val_loss", mode="
         mode: "min" or "max", whether less or more of it is better.
         patience: Stop after so many epochs without a better one; None to run them all.
         seed: Python's, NumPy's and TensorFlow's generators are seeded with seed + epoch before each epoch.
-        xla: "on", "off", or "auto": on where there is a GPU and the model supports it. Replaces jit_compile of `compile`.
+        xla: "on", "off", or "auto": on where there is a GPU and the model supports it. Replaces `jit_compile`.
 
     Returns:
-        The rows of metrics.jsonl, one dictionary an epoch: epoch (counted from 1), seconds, steps, the metrics of training
-        and, beginning with val_, of validation, learning_rate, gradient_norm_mean, gradient_norm_max (before clipping),
-        clipped_share (0 to 1).
+        The rows of metrics.jsonl, one dictionary an epoch: epoch (counted from 1), seconds, steps, the metrics of
+        training and, beginning with val_, of validation, learning_rate, gradient_norm_mean, gradient_norm_max (both
+        before clipping), clipped_share (0 to 1).
 
     Raises:
         Stop: The loss is no longer a number, the workdir cannot be written to, XLA was forced and cannot be, or the
@@ -230,18 +233,14 @@ def _epoch(model, dataset, validation, epoch, epochs, workdir, rows):
     """Trains for one epoch and validates; returns the row of metrics."""
     began = time.perf_counter()
     model.reset_metrics()
-    batches = iter(model.distribute_strategy.experimental_distribute_dataset(dataset))
+    batches = model.distribute_strategy.experimental_distribute_dataset(dataset)
     earlier_steps = rows[-1]["steps"] if rows else None
-    losses, shown = [], began
-    for step in itertools.count(1):
-        try:
-            losses.append(model.train_function(batches)["loss"])
-        except (StopIteration, tf.errors.OutOfRangeError):
-            break
-        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-            if model.jit_compile and step == 1 and "XLA" in str(error):
-                raise Stop(f"XLA cannot compile this model ({str(error).splitlines()[0]}). Run with --xla off.") from None
-            raise
+    losses, shown, step = [], began, 0
+    for step, batch in enumerate(batches, start=1):
+        # One batch at a time: given the iterator itself, the graph adds to the counters of `clipped`, which depend on
+        # no batch, once more while it finds that the data has ended.
+        with _compiling(model):
+            losses.append(model.train_function(iter([batch]))["loss"])
         # Reading a loss waits for the GPU, so they are read a hundred at a time. Each is the epoch's mean so far, and
         # NaN once a step was.
         if len(losses) == 100:
@@ -250,10 +249,9 @@ def _epoch(model, dataset, validation, epoch, epochs, workdir, rows):
         if sys.stdout.isatty() and time.perf_counter() - shown > 0.5:
             shown = time.perf_counter()
             _show_progress(model, epoch, epochs, step, earlier_steps, shown - began)
-    steps = step - 1
-    if steps == 0:
+    if step == 0:
         raise ValueError("The training data has no batches.")
-    _check(losses, steps, epoch, model, workdir, rows)
+    _check(losses, step, epoch, model, workdir, rows)
     metrics = {name: _number(value) for name, value in model.get_metrics_result().items()}
     with _averaged(model):
         results = model.evaluate(validation, verbose=0, return_dict=True)
@@ -264,7 +262,7 @@ def _epoch(model, dataset, validation, epoch, epochs, workdir, rows):
     return {
         "epoch": epoch + 1,
         "seconds": round(time.perf_counter() - began, 3),
-        "steps": steps,
+        "steps": step,
         **metrics,
         "learning_rate": float(f"{_number(optimizer.learning_rate):.6g}"),
         **(optimizer.take_gradient_norms() if isinstance(optimizer, _Clipped) else {}),
@@ -289,31 +287,49 @@ def _not_a_number(name, where, model, workdir, rows):
 
 
 def _set_xla(model, choice):
-    gpu = bool(tf.config.list_physical_devices("GPU"))
-    unable = [layer.name for layer in model._flatten_layers() if not layer.supports_jit]
-    if choice == "auto":
-        use = gpu and not unable
-        reason = "there is a GPU" if use else f"{unable[0]} does not support it" if gpu else "there is no GPU"
-        reason = f"auto: {reason}"
-    elif choice in ("on", "off"):
-        use, reason = choice == "on", "as asked"
-    else:
+    if choice not in ("auto", "on", "off"):
         raise ValueError(f"xla is 'auto', 'on' or 'off'. Received: {choice!r}")
-    if use and unable:
-        raise Stop(f"--xla on cannot be: the layer {unable[0]} does not support XLA. Run with --xla auto or off.")
-    if use and model.run_eagerly:
-        raise Stop("--xla on cannot be: the model was compiled with run_eagerly=True, and XLA compiles graphs only.")
-    model.jit_compile = use
-    if model.jit_compile != use:
-        raise Stop("--xla on cannot be: Keras refuses it here, as under deterministic operations. Run with --xla off.")
+    obstacle = _xla_obstacle(model)
+    if choice == "on" and obstacle:
+        raise Stop(f"--xla on cannot be: {obstacle}. Run with --xla auto or off.")
+    if choice == "auto" and not obstacle and not tf.config.list_physical_devices("GPU"):
+        obstacle = "there is no GPU"
+    model.jit_compile = choice != "off" and not obstacle
     model.make_train_function(force=True)
     model.make_test_function(force=True)
-    print(f"XLA is {'on' if use else 'off'} ({reason}).")
+    reason = f"auto: {obstacle or 'there is a GPU'}" if choice == "auto" else "as asked"
+    print(f"XLA is {'on' if model.jit_compile else 'off'} ({reason}).")
+
+
+def _xla_obstacle(model):
+    """What keeps XLA from compiling this model, or None."""
+    for layer in model._flatten_layers():
+        if not layer.supports_jit:
+            return f"the layer {layer.name} does not support XLA"
+    if model.run_eagerly:
+        return "the model was compiled with run_eagerly=True"
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        return "the model is on several devices, and XLA compiles for one"
+    model.jit_compile = True
+    return None if model.jit_compile else "Keras refuses it here, as it does when operations are to be deterministic"
+
+
+@contextlib.contextmanager
+def _compiling(model):
+    """Around a model's first steps: an operation that XLA does not know shows only now."""
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+        if model.jit_compile and "XLA" in str(error):
+            first_line = str(error).splitlines()[0]
+            raise Stop(f"XLA cannot compile this model ({first_line}). Run with --xla off.") from None
+        raise
 
 
 def _check_monitor(model, validation, monitor):
     """Says a misspelt metric before the first epoch and not after it; only evaluating makes Keras build its metrics."""
-    names = list(model.evaluate(validation.take(1), verbose=0, return_dict=True))
+    with _compiling(model):
+        names = list(model.evaluate(validation.take(1), verbose=0, return_dict=True))
     names += [f"val_{name}" for name in names]
     if monitor not in names:
         raise ValueError(f"monitor is one of {', '.join(names)}. Received: {monitor!r}")
@@ -324,7 +340,6 @@ def _resume(model, workdir):
     path = workdir / CHECKPOINT
     if not path.exists():
         return []
-    optimizer = _inner(model.optimizer)
     if not model.optimizer.built:
         with model.distribute_strategy.scope():
             model.optimizer.build(model.trainable_variables)
@@ -333,11 +348,14 @@ def _resume(model, workdir):
             epoch = int(file.attrs["epoch"])
             for number, variable in enumerate(_generators(model)):
                 variable.assign(file[f"generators/{number}"][()])
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras only warns when the state of the optimizer does not fit, and would go on with a fresh one.
+            warnings.simplefilter("error")
+            model.load_weights(path)
         rows = [json.loads(line) for line in (workdir / METRICS).read_text(encoding="utf-8").splitlines()[:epoch]]
         if len(rows) < epoch or not (workdir / BEST).exists():
             raise ValueError(f"{METRICS} or {BEST} is not complete")
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, UserWarning) as error:
         raise Stop(
             f"The run in {workdir} cannot be gone on with: its files are damaged or of another model "
             f"({str(error).splitlines()[0]}). Give another --workdir, or delete this one."
@@ -398,12 +416,16 @@ def _summarise(events, rows):
 
 @contextlib.contextmanager
 def _replacing(path):
-    """Gives a temporary path to write to, which takes the place of `path` at once and only when it is safely on disk."""
+    """Gives a temporary path to write to, which replaces `path` in one go when it is safely on disk."""
     temporary = path.with_name(f"new.{path.name}")
-    yield temporary
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager
@@ -411,9 +433,12 @@ def _writing(workdir):
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
+        # HDF5 hides the number of the error in several lines of its own.
+        number = re.search(r"errno = (\d+)", str(error))
+        reason = os.strerror(int(number[1])) if number else getattr(error, "strerror", None)
         raise Stop(
-            f"Cannot write to {workdir} ({getattr(error, 'strerror', None) or str(error).splitlines()[0]}). Make room or "
-            "give another --workdir; what was finished before is kept, and the same command goes on from there."
+            f"Cannot write to {workdir} ({reason or str(error).splitlines()[0]}). Make room there or give another "
+            "--workdir; epochs finished before are kept, and the same command goes on after them."
         ) from None
 
 

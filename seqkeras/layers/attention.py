@@ -85,7 +85,7 @@ class BahdanauAttention(keras.layers.Layer):
 
     def project_keys(self, values, mask=None):
         """W_k h_j of all values `(batch, time, features)`, once for many queries: `(batch, time, units)`."""
-        values = _kept(ops.cast(values, self.compute_dtype), _mask_of(values, mask))
+        values = _kept(ops.cast(values, self.compute_dtype), mask)
         return affine(values, ops.convert_to_tensor(self.key_kernel, dtype=self.compute_dtype))
 
     def score(self, query, keys):
@@ -99,13 +99,14 @@ class BahdanauAttention(keras.layers.Layer):
             vector = vector * scale * ops.rsqrt(ops.sum(ops.square(vector)))
         return ops.squeeze(affine(ops.tanh(both), vector), -1)
 
-    def call(self, query, values, keys=None, mask=None, training=False):
+    def call(self, query, values, keys=None, mask=None, training=False, values_mask=None):
         if len(values.shape) != 3 or len(query.shape) not in (2, 3):
             raise ValueError(
                 "BahdanauAttention wants a query of shape (batch, features) or (batch, queries, features), and values "
                 f"of shape (batch, time, features). Received: query {query.shape}, values {values.shape}."
             )
-        mask = _mask_of(values, mask)
+        mask = values_mask if mask is None else mask  # Keras hands over the mask that the values carry by this name
+        mask = None if mask is None else ops.cast(mask, "bool")
         one = len(query.shape) == 2
         values = _kept(values, mask)
         keys = self.project_keys(values) if keys is None else _kept(keys, mask)
@@ -136,15 +137,9 @@ class BahdanauAttention(keras.layers.Layer):
         }
 
 
-def _mask_of(values, mask):
-    """The mask as bool `(batch, time)`: the one given, or the one that the values carry, or None."""
-    mask = getattr(values, "_keras_mask", None) if mask is None else mask
-    return None if mask is None else ops.cast(mask, "bool")
-
-
 def _kept(x, mask):
     """Zeros where x `(batch, time, ...)` is masked: zero times what padding holds is zero only if that is finite."""
-    return x if mask is None else ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
+    return x if mask is None else ops.where(ops.expand_dims(ops.cast(mask, "bool"), -1), x, ops.zeros_like(x))
 
 
 def masked_softmax(scores, mask=None):
@@ -157,6 +152,6 @@ def masked_softmax(scores, mask=None):
     if mask is None:
         return ops.softmax(scores, axis=-1)
     # A number below all others, not -inf: the softmax of nothing but -inf is NaN, and so is its gradient.
-    low = ops.cast(-3e4 if keras.backend.standardize_dtype(scores.dtype) == "float16" else -1e30, scores.dtype)
+    low = ops.cast(-65504 if keras.backend.standardize_dtype(scores.dtype) == "float16" else -1e30, scores.dtype)
     weights = ops.softmax(ops.where(mask, scores, low), axis=-1)
     return ops.where(mask, weights, ops.zeros_like(weights))

@@ -93,9 +93,9 @@ class Bidirectional(keras.layers.Layer):
             self.backward_layer.set_weights(self._initial_weights[1])
         self.built = True
 
-    def call(self, sequences, initial_state=None, mask=None, training=None):
-        if mask is None:  # Keras hands over no mask beside an initial state, though the input carries it
-            mask = getattr(sequences, "_keras_mask", None)
+    def call(self, sequences, initial_state=None, mask=None, training=None, sequences_mask=None):
+        # Beside an initial state Keras hands over the mask that the input carries by this name only.
+        mask = sequences_mask if mask is None else mask
         states = (None, None)
         if initial_state is not None:
             half = len(initial_state) // 2
@@ -126,7 +126,8 @@ class Bidirectional(keras.layers.Layer):
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         shapes = [d.compute_output_shape(sequences_shape) for d in (self.forward_layer, self.backward_layer)]
-        (forward, *forward_states), (backward, *backward_states) = shapes if self.return_state else [[s] for s in shapes]
+        shapes = shapes if self.return_state else [[shape] for shape in shapes]
+        (forward, *forward_states), (backward, *backward_states) = shapes
         if self.merge_mode is None:
             return (forward, backward, *forward_states, *backward_states)
         output = (*forward[:-1], forward[-1] + backward[-1]) if self.merge_mode == "concat" else forward

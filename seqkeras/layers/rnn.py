@@ -65,7 +65,7 @@ class RNN(keras.layers.Layer):
         **kwargs,
     ):
         if isinstance(cell, (list, tuple)):
-            cell = StackedRNNCells(cell)
+            cell = StackedRNNCells(cell, dtype=kwargs.get("dtype"))
         for attribute in ("call", "state_size"):
             if attribute not in dir(cell):
                 raise ValueError(
@@ -97,11 +97,10 @@ class RNN(keras.layers.Layer):
         self._expected_batch_size = None
         if gradient == "derived" and self.path != "derived":
             names = ("activation", "recurrent_activation")
-            activations = {
-                name: keras.activations.serialize(getattr(cell, name)) for name in names if hasattr(cell, name)
-            }
+            given = [getattr(c, name) for c in getattr(cell, "cells", [cell]) for name in names if hasattr(c, name)]
             raise ValueError(
-                f"gradient='derived' was asked for, but no gradient is derived for {cell} with {activations}. "
+                f"gradient='derived' was asked for, but no gradient is derived for {cell} with the activations "
+                f"{', '.join(getattr(activation, '__name__', str(activation)) for activation in given)}. "
                 "Use gradient='auto', or a cell of seqkeras.layers with tanh, sigmoid, relu, linear or hard_sigmoid."
             )
 
@@ -169,13 +168,13 @@ class RNN(keras.layers.Layer):
     def reset_state(self):
         """Sets the states of a stateful layer to zero."""
         for variable in tree.flatten(self.states) if self.states is not None else []:
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     reset_states = reset_state
 
     # Through time
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(self, sequences, initial_state=None, mask=None, training=False, sequences_mask=None):
         if self.unroll and sequences.shape[1] is None:
             raise ValueError(
                 "Cannot unroll an RNN over an unknown number of time steps. Give the input a fixed one, as in "
@@ -186,8 +185,8 @@ class RNN(keras.layers.Layer):
                 "A stateful RNN must meet the batch size it was built with. "
                 f"Expected batch size: {self._expected_batch_size}. Received batch size: {sequences.shape[0]}."
             )
-        if mask is None:  # Keras hands over no mask beside an initial state, though the input carries it
-            mask = getattr(sequences, "_keras_mask", None)
+        # Beside an initial state Keras hands over the mask that the input carries by this name only.
+        mask = sequences_mask if mask is None else mask
         mask = tree.flatten(mask)[0] if mask is not None else None
         if initial_state is None:
             initial_state = self.states if self.stateful else self.get_initial_state(ops.shape(sequences)[0])
@@ -235,7 +234,7 @@ class RNN(keras.layers.Layer):
 
     def _run_recurrence(self, cell, x, states, mask, training, sequences):
         """A cell of this package over the whole sequence."""
-        x = ops.cast(x, cell.compute_dtype)
+        x, *states = (ops.cast(tensor, cell.compute_dtype) for tensor in (x, *states))
         drop, keep = cell.dropout_masks(ops.shape(x)[1], training)
         projected = cell.project(x if drop is None else x * drop)
         run = run_derived if self.path == "derived" else run_automatic

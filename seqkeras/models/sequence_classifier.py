@@ -40,7 +40,7 @@ class SequenceClassifier(keras.Model):
         training: whether dropout is applied.
 
     Returns:
-        Dict from the name of each output to float32 `(batch,)`.
+        Dict from the name of each output to float32 `(batch, 1)`.
 
     Raises:
         ValueError: for an unknown cell or pooling.
@@ -109,14 +109,13 @@ class SequenceClassifier(keras.Model):
             head.build((None, features))
         self.built = True
 
-    def states(self, ids, training=False):
-        """The top recurrent layer's outputs `(batch, time, features)`, and the mask `(batch, time)` of what is no padding."""
-        mask = ops.not_equal(ids, 0)
-        x = self.word_dropout(self.embedding(ids), training=training)
+    def states(self, embedded, mask, training=False):
+        """The top recurrent layer's outputs `(batch, time, features)` for `self.embedding(ids)` and its mask."""
+        x = self.word_dropout(embedded, training=training)
         x = self.embedding_dropout(x, training=training)
         for layer in self.recurrent:
             x = layer(x, mask=mask, training=training)
-        return x, mask
+        return x
 
     def pool(self, h, mask):
         """The pooled vector `(batch, features)` of outputs `(batch, time, features)`; zeros for a row of padding."""
@@ -132,8 +131,12 @@ class SequenceClassifier(keras.Model):
         return ops.concatenate(parts, axis=-1)
 
     def call(self, ids, training=False):
-        pooled = self.dropout(self.pool(*self.states(ids, training)), training=training)
-        return {name: self.activations[name](ops.squeeze(head(pooled), -1)) for name, head in self.heads.items()}
+        return self.classify(self.embedding(ids), ops.not_equal(ids, 0), training)
+
+    def classify(self, embedded, mask, training=False):
+        """The outputs for embeddings `(batch, time, embedding_size)` instead of ids, and the mask `(batch, time)`."""
+        pooled = self.dropout(self.pool(self.states(embedded, mask, training), mask), training=training)
+        return {name: self.activations[name](head(pooled)) for name, head in self.heads.items()}
 
     def shares(self, ids, name):
         """What each step adds to the value of a head before its activation.
@@ -152,7 +155,8 @@ class SequenceClassifier(keras.Model):
             raise ValueError(
                 "With pooling='last' no step has a share of its own. Use another pooling to ask for shares."
             )
-        h, mask = self.states(ids)
+        mask = ops.not_equal(ids, 0)
+        h = self.states(self.embedding(ids), mask)
         kernels = iter(
             ops.split(ops.convert_to_tensor(self.heads[name].kernel), 2 if self.pooling == "max_mean" else 1)
         )

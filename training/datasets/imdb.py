@@ -54,8 +54,9 @@ class Imdb(tfds.core.GeneratorBasedBuilder):
             homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
             description="50,000 film reviews from IMDb with one to ten stars, half for training and half for testing.",
             citation=(
-                "@inproceedings{maas2011, author={Maas, Andrew L. and Daly, Raymond E. and Pham, Peter T. and Huang, Dan "
-                "and Ng, Andrew Y. and Potts, Christopher}, title={Learning Word Vectors for Sentiment Analysis}, "
+                "@inproceedings{maas2011, author={Maas, Andrew L. and Daly, Raymond E. and Pham, Peter T. and "
+                "Huang, Dan and Ng, Andrew Y. and Potts, Christopher}, "
+                "title={Learning Word Vectors for Sentiment Analysis}, "
                 "booktitle={Proceedings of ACL-HLT}, year={2011}, pages={142--150}}"
             ),
         )
@@ -84,7 +85,7 @@ class Imdb(tfds.core.GeneratorBasedBuilder):
 
 
 def load(split, manual_dir=None, data_dir=None):
-    """The reviews of a split, prepared on first use (some seconds, after the download) and read from `data_dir` ever after.
+    """The reviews of a split; on first use it prepares `data_dir` (some seconds, after the download).
 
     Args:
         split: "train", "validation" or "test". The archive has no validation split: 2,400 of its training reviews are

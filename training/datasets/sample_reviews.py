@@ -1,9 +1,9 @@
 """Short reviews that the project writes itself, for `--dataset sample`: no download, the same on every machine.
 
-A grammar of our own phrases about restaurants, films, books and concerts. The label can often not be told from the words
-alone: most reviews hold praise and blame, and negation ("not dull but gripping"), contrast ("the soup was bland, yet the
-service was lovely") and expectation ("I feared a clumsy plot and found a clever one") decide between them. A model that
-ignores order stays well below one that reads.
+A grammar of our own phrases about restaurants, films, books and concerts. The label can often not be told from the
+words alone: most reviews hold praise and blame, and negation ("not dull but gripping"), contrast ("the soup was bland,
+yet the service was lovely") and expectation ("I feared a clumsy plot and found a clever one") decide between them. A
+model that ignores order stays well below one that reads.
 
 Examples look like those of `imdb`: id, text, label (0 negative, 1 positive) and stars (1 to 4 and 7 to 10).
 """

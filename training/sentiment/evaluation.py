@@ -1,0 +1,1 @@
+def weigh(model, validation): raise SystemExit("trained")
