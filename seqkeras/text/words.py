@@ -10,7 +10,6 @@ import tensorflow as tf
 
 # Applied in turn, each a pattern of RE2 and what replaces it.
 _RULES = (
-    (r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]", " "),  # control and invisible characters
     (r"(?i)<\s*/?\s*(br|p|i|b|em|hr|strong)\s*/?\s*>", " "),  # mark-up that reviews are full of
     ("[\u2018\u2019\u00b4`]", "'"),
     ("[\u201c\u201d]", '"'),
@@ -45,6 +44,8 @@ def split_words(text, max_words=None):
     if max_words is not None:
         # No regular expression need see the rest of a book. 24 characters a word are thrice what English has.
         text = tf.strings.substr(text, 0, 24 * max_words, unit="UTF8_CHAR")
+    # Control and invisible characters first: lower() would end a text at the first NUL.
+    text = tf.strings.regex_replace(text, r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]", " ")
     text = tf.strings.lower(text, encoding="utf-8")
     for pattern, replacement in _RULES:
         text = tf.strings.regex_replace(text, pattern, replacement)

@@ -103,7 +103,7 @@ def _batched(examples, words_per_batch):
             bucket_boundaries=[boundary + 1 for boundary in BOUNDARIES],
             bucket_batch_sizes=[*sizes, max(1, sizes[-1] // 2)],
             pad_to_bucket_boundary=False,
-            )
+        )
         .map(_to_boundary, num_parallel_calls=2)
         .prefetch(8)
     )

@@ -1,0 +1,154 @@
+"""The same cases on any backend: `KERAS_BACKEND=jax python -m tests.seqkeras.layers.backends FILE` writes an npz.
+
+A case is a function of no arguments that makes a layer, and its call. The results are its outputs, and the gradients of
+their sum with random weights, by inputs, initial states and weights, in float32.
+"""
+
+import sys
+
+import keras
+import numpy as np
+from keras import tree
+
+from seqkeras.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    BahdanauAttention,
+    Bidirectional,
+    Elman,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+)
+from tests.seqkeras.layers.peers import (
+    BATCH,
+    FEATURES,
+    MASK,
+    UNITS,
+    initial_states,
+    inputs,
+    loss_weights,
+    normal,
+    randomize,
+)
+
+ALL = {"return_sequences": True, "return_state": True}
+
+
+class CarriesMask(keras.layers.Layer):
+    """A recurrent layer behind an embedding whose mask it has to find on its input, beside an initial state."""
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(**kwargs)
+        self.masking, self.layer = keras.layers.Masking(), layer
+
+    def call(self, x, initial_state):
+        return self.layer(self.masking(x), initial_state=initial_state)
+
+
+def cases():
+    """Names, layers, inputs and other arguments."""
+    x, masked = inputs(), {"mask": MASK}
+    dirty = np.where(MASK[..., None], x, np.nan).astype("float32")
+    zeros = np.where(MASK[..., None], x, 0).astype("float32")
+    layers = {
+        "SimpleRNN": SimpleRNN(UNITS, **ALL),
+        "SimpleRNN backwards": SimpleRNN(UNITS, activation="relu", go_backwards=True, **ALL),
+        "LSTM": LSTM(UNITS, **ALL),
+        "LSTM unrolled": LSTM(UNITS, unroll=True, zero_output_for_mask=True, **ALL),
+        "LSTM automatic": LSTM(UNITS, activation="gelu", **ALL),
+        "GRU": GRU(UNITS, **ALL),
+        "GRU reset before": GRU(UNITS, reset_after=False, go_backwards=True, **ALL),
+        "Elman": Elman(UNITS, 3, **ALL),
+        "stack": RNN([LSTMCell(4), GRUCell(UNITS)], **ALL),
+        "their cell": RNN(keras.layers.LSTMCell(UNITS), **ALL),
+    }
+    for name, layer in layers.items():
+        yield name, layer, [dirty], {"initial_state": initial_states(layer), **masked}
+    yield "LSTM unmasked", LSTM(UNITS, **ALL), [x], {}
+    yield "Bidirectional", Bidirectional(LSTM(UNITS, return_sequences=True)), [dirty], masked
+    gru = GRU(UNITS)
+    yield "mask carried", CarriesMask(gru), [zeros], {"initial_state": [normal(BATCH, UNITS, seed=20)]}
+    for normalize in (False, True):
+        attention = BahdanauAttention(UNITS, normalize=normalize)
+        yield f"attention {normalize}", attention, [normal(BATCH, 3, 7), dirty], masked
+    yield "bfloat16", LSTM(UNITS, dtype="mixed_bfloat16", **ALL), [x], masked
+
+
+def tensors_of(structure):
+    return tree.map_structure(keras.ops.convert_to_tensor, structure)
+
+
+def loss_of(outputs):
+    flat = tree.flatten(outputs)
+    return sum(
+        keras.ops.sum(keras.ops.cast(o, "float32") * keras.ops.convert_to_tensor(a))
+        for o, a in zip(flat, loss_weights(flat))
+    )
+
+
+def outputs_and_gradients(layer, x, call):
+    """Outputs and gradients on the backend that is set."""
+    mask = {name: call[name] for name in ("mask",) if name in call}
+    states = {name: call[name] for name in ("initial_state",) if name in call}
+    layer(*tensors_of(x), **tensors_of(states), **mask)
+    randomize(layer)
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        def loss(weights, x, states):
+            others = [v.value for v in layer.non_trainable_variables]
+            outputs, _ = layer.stateless_call(weights, others, *x, **states, **mask)
+            return loss_of(outputs), outputs
+
+        weights = [v.value for v in layer.trainable_variables]
+        differentiate = jax.jit(jax.value_and_grad(loss, argnums=(1, 2, 0), has_aux=True))
+        (_, outputs), gradients = differentiate(weights, tensors_of(x), tensors_of(states))
+    elif backend == "torch":
+        x, states = (tree.map_structure(lambda t: t.clone().requires_grad_(), tensors_of(s)) for s in (x, states))
+        outputs = layer(*x, **states, **mask)
+        layer.zero_grad()
+        loss_of(outputs).backward()
+        gradients = [t.grad for t in [*tree.flatten([x, states]), *(v.value for v in layer.trainable_variables)]]
+        outputs = tree.map_structure(lambda t: t.detach(), outputs)
+    else:
+        import tensorflow as tf
+
+        x, states = tensors_of(x), tensors_of(states)
+        with tf.GradientTape() as tape:
+            tape.watch([x, states])
+            outputs = layer(*x, **states, **mask)
+            loss = loss_of(outputs)
+        gradients = tape.gradient(loss, [x, states, [v.value for v in layer.trainable_variables]])
+    return [
+        np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(a, "float32"))) for a in tree.flatten([outputs, gradients])
+    ]
+
+
+def all_results():
+    """All arrays of all cases, by the name of the case and a number."""
+    arrays = {}
+    for name, layer, x, call in cases():
+        for i, array in enumerate(outputs_and_gradients(layer, x, call)):
+            arrays[f"{name} {i}"] = array
+    return arrays
+
+
+def training_losses():
+    """Losses of a stateful layer with dropout in a model that the backend compiles in its own way."""
+    keras.utils.set_random_seed(1)
+    x = keras.Input(batch_shape=(BATCH, None, FEATURES))
+    model = keras.Model(x, keras.layers.Dense(1)(LSTM(UNITS, stateful=True, dropout=0.2, seed=1)(x)))
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    losses = [model.train_on_batch(inputs(), np.ones((BATCH, 1), "float32")) for _ in range(6)]
+    predictions = []
+    for _ in range(2):
+        model.layers[1].reset_state()
+        predictions += [model.predict_on_batch(inputs()) for _ in range(2)]
+    return {"losses": np.array(losses), "predictions": np.array(predictions)}
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], **all_results(), **training_losses())
