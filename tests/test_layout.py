@@ -44,7 +44,9 @@ def test_no_recurrent_layer_of_keras_inside(room):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and node.attr in PEERS:
-                assert ast.unparse(node.value) not in ("keras.layers", "tf.keras.layers"), f"{path}: {ast.unparse(node)}"
+                assert ast.unparse(node.value) not in ("keras.layers", "tf.keras.layers"), (
+                    f"{path}: {ast.unparse(node)}"
+                )
         for name in imports(path):
             assert not (name.startswith("keras.") and name.rpartition(".")[2] in PEERS), f"{path} imports {name}"
 

@@ -9,16 +9,16 @@ import random
 
 import tensorflow as tf
 
-PRAISE = """good great wonderful excellent funny moving clever gripping beautiful brilliant charming delightful enjoyable
-exciting fresh interesting lovely powerful superb touching fun strong fantastic amazing perfect impressive
+PRAISE = """good great wonderful excellent funny moving clever gripping beautiful brilliant charming delightful
+enjoyable exciting fresh interesting lovely powerful superb touching fun strong fantastic amazing perfect impressive
 memorable smart thrilling convincing""".split()
 BLAME = """bad awful terrible boring dull stupid weak poor horrible predictable silly lame ridiculous annoying
 disappointing pointless tedious ugly cheap flat slow laughable pathetic dreadful bland forgettable
 unconvincing clumsy lifeless mediocre""".split()
 LIKE = "love like enjoy admire recommend adore".split()
 DISLIKE = "hate dislike loathe regret despise resent".split()
-THINGS = """movie film story plot acting cast script ending show music dialogue direction camera book meal place service
-hotel song performance picture series soup concert evening game trip""".split()
+THINGS = """movie film story plot acting cast script ending show music dialogue direction camera book meal place
+service hotel song performance picture series soup concert evening game trip""".split()
 
 # {a} and {b} are things. In a frame as it stands {right}, {right2} are praise, {wrong}, {wrong2} blame, {does} liking
 # and {hates} disliking, and it means praise; its mirror exchanges each pair, and means blame.

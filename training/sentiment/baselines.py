@@ -1,4 +1,4 @@
-"""Three weaker ideas of the lectures on the same data: a fixed window of words, a bag of words, and a plain recurrent net.
+"""Three weaker ideas of the lectures on the same data: a fixed window of words, a bag of words, a plain recurrent net.
 
     python -m training.sentiment.baselines --manual_dir DIR
 

@@ -79,7 +79,7 @@ def test_figures(model, test):
 
 
 def order_figures(rate):
-    """How many of the held-out pairs of `contrasts.PAIRS` come out in the right order, and on the right sides of 0.5."""
+    """How many of `contrasts.PAIRS`, held out, come out in the right order, and on the right sides of 0.5."""
     first, second = (rate(tf.constant([pair[i] for pair in PAIRS]))["positive"].numpy() for i in (0, 1))
     return {
         "pairs": len(PAIRS),
@@ -124,59 +124,18 @@ def save(model, config, figures, workdir, path):
 
 
 def write_card(config, figures, path):
-    """Writes model_card.md."""
-    test, order, run = figures["test"], figures["order"], figures["run"]
-    imdb = config.dataset == "imdb"
+    """Fills card.md in and writes it as model_card.md."""
     data = (
-        "the Large Movie Review Dataset (Maas et al. 2011): 22,600 of its 25,000 training reviews of films, 2,400 held out "
-        "to choose by. It states no licence and asks to be cited. Nothing pre-trained elsewhere was used"
-        if imdb
+        "the Large Movie Review Dataset (Maas et al. 2011): 22,600 of its 25,000 training reviews of films, 2,400\n"
+        "held out to choose by. It states no licence and asks to be cited. Nothing pre-trained elsewhere was used"
+        if config.dataset == "imdb"
         else f"the data set `{config.dataset}`"
     )
-    rows = "".join(f"| {name} | {values['accuracy']:.2f} |\n" for name, values in figures.get("baselines", {}).items())
-    card = f"""# Sentiment
-
-How positive a review is, how many stars it gives, and which of its words say so.
-
-| signature | inputs | outputs |
-| --- | --- | --- |
-| `serving_default` | text string[B] | positive f32[B] (0 to 1), stars f32[B] (1 to 5) |
-| `explain` | text string[B] | tokens string[B,T], weights f32[B,T] (share of each token in the log-odds, in nats; "" and 0 past the end), positive, stars |
-
-UTF-8 text of any length; the first {config.max_words:,} words and marks are read (`max_words` in config.json), the rest is not.
-Empty text, or text without a known word, gives the answer of no evidence, near one half. Bytes that are no UTF-8 count as unknown words.
-
-## How it was made
-Trained on {data}. {config.contrasts:,} short sentences of the project's own ("The plot is not dull at all.") teach what negation does:
-whole reviews teach a model little about a single "not".
-
-Two parts are added up, with weights fitted on the held-out reviews:
-- a bidirectional {config.cell.upper()} of seqkeras ({config.units} units each way, {config.pooling.replace("_", " and ")} pooling) over word vectors that begin
-  as those of the training reviews' own co-occurrences, trained adversarially (Miyato et al. 2017);
-- a linear model of all words, pairs and triples (Wang and Manning 2012).
-
-Training took {run["minutes"]:.0f} minutes on {run["machine"]}. Random seed {config.seed}. config.json rebuilds the run:
-`python -m training.sentiment` with its values as options (they are the defaults where nothing was changed).
-
-## Figures
-On the {test["reviews"]:,} test reviews, used once, after everything was chosen; `python -m training.sentiment --evaluate` prints the first row,
-the stars and the pairs again, from the SavedModel, and `python -m training.sentiment.baselines` the last rows.
-
-| model | accuracy, % |
-| --- | --- |
-| this model | {test["accuracy"]:.2f} |
-| its recurrent part alone | {test["accuracy_recurrent_part_alone"]:.2f} |
-| its phrases alone | {test["accuracy_phrases_alone"]:.2f} |
-{rows}
-Stars: mean absolute error {test["stars_mean_absolute_error"]:.3f} on the scale of 1 to 5 (half of IMDb's stars, and 1 where that is less).
-Of {order["pairs"]} pairs of sentences that differ in order or negation alone, {order["pairs_in_order"]} come out in the right order and {order["pairs_on_their_sides"]} on the right
-sides. "The food was good, not bad at all." is {order["food_was_good"]:.2f} positive, "The food was bad, not good at all." {order["food_was_bad"]:.2f}.
-
-## What it is bad at
-It knows reviews of films in English. Other languages, irony, and a verdict that no word of the text carries escape it. IMDb's
-reviews have no middle (no 5 or 6 of 10), so a lukewarm text is pushed to one side. Negation in short sentences is learnt from
-patterns; an unusual turn can fool it. Words stand for the people and films they were written about: a name can tip the scale.
-"""
+    rows = [f"| {name} | {values['accuracy']:.2f} |\n" for name, values in figures.get("baselines", {}).items()]
+    template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
+    values = dataclasses.asdict(config) | figures["test"] | figures["order"] | figures["run"]
+    values |= {"cell": config.cell.upper(), "pooling": config.pooling.replace("_", " and ")}
+    card = template.format(**values, data=data, baselines="".join(rows))
     (Path(path) / "model_card.md").write_text(card, encoding="utf-8")
 
 

@@ -75,7 +75,7 @@ class Sentiment(tf.Module):
         self.max_words = max_words
 
     def parts(self, text):
-        """Log-odds of the classifier and of the phrases, and the classifier's stars from 0 to 1: float32 `(batch,)` each."""
+        """Log-odds of the classifier and of the phrases, the classifier's stars (0 to 1): float32 `(batch,)` each."""
         words = split_words(text, self.max_words)
         outputs = self.classifier(self._ids(words))
         evidence = tf.reduce_sum(self.evidence.shares(words), axis=1) + self.evidence.bias

@@ -14,20 +14,21 @@ LARGEST = 3
 
 
 def buckets(words):
-    """Each n-gram's bucket and the place of its first word, all single words first, then pairs, then triples.
+    """Each n-gram's bucket, the place of its first word, and n: all single words first, then pairs, then triples.
 
     Args:
         words: RaggedTensor of strings `(batch, words)`.
 
     Returns:
-        Two RaggedTensors `(batch, n-grams)`, int32: buckets, and places.
+        Three RaggedTensors `(batch, n-grams)`, int32.
     """
-    parts, places = [], []
+    columns = []
     for n in range(1, LARGEST + 1):
         grams = tf.strings.ngrams(words, n) if n > 1 else words
-        parts.append(tf.cast(tf.ragged.map_flat_values(tf.strings.to_hash_bucket_fast, grams, BUCKETS), tf.int32))
-        places.append(tf.cast(tf.ragged.range(grams.row_lengths()), tf.int32))
-    return tf.concat(parts, axis=1), tf.concat(places, axis=1)
+        hashed = tf.ragged.map_flat_values(tf.strings.to_hash_bucket_fast, grams, BUCKETS)
+        places = tf.ragged.range(grams.row_lengths())
+        columns.append([tf.cast(column, tf.int32) for column in (hashed, places, tf.ones_like(places) * n)])
+    return tuple(tf.concat(column, axis=1) for column in zip(*columns))
 
 
 def matrix(texts, split):
@@ -102,15 +103,8 @@ class Evidence(tf.Module):
         Returns:
             float32 `(batch, longest)`; with the bias, the sum of a row is the text's evidence.
         """
-        ids, places = buckets(words)
+        ids, places, sizes = buckets(words)
         lengths = tf.cast(words.row_lengths(), tf.int32)
-        sizes = tf.concat(
-            [
-                tf.ragged.map_flat_values(lambda flat, n=n: tf.fill(tf.shape(flat), n), tf.ragged.range(lengths - n + 1))
-                for n in range(1, LARGEST + 1)
-            ],
-            axis=1,
-        )  # fmt: skip
         ids, places, sizes = ids.to_tensor(-1), places.to_tensor(0), sizes.to_tensor(1)
         weights = tf.gather(self.weights, tf.maximum(ids, 0)) * tf.cast(ids >= 0, tf.float32)
         weights *= tf.cast(_first(ids), tf.float32)
