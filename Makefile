@@ -21,7 +21,7 @@ app: $(READY)
 	$(BIN)/streamlit run apps/streamlit_app.py --server.port $(PORT)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 train: $(READY)
 	$(BIN)/python -m training.$(APP) $(ARGS)

@@ -1,6 +1,7 @@
 """Sequence models for Keras 3."""
 
 from seqkeras import layers
+from seqkeras.convert import convert
 
 __version__ = "0.1.0"
-__all__ = ["layers"]
+__all__ = ["convert", "layers"]

@@ -109,17 +109,20 @@ class RecurrentCell(keras.layers.Layer):
         self.output_size = units
 
     def build(self, input_shape):
-        self.input_size = input_shape[-1]
-        if self.input_size is None:
-            raise ValueError(
-                f"{type(self).__name__} needs to know the number of features of its input. "
-                f"Received: input_shape={input_shape}; give the last axis a fixed size."
-            )
+        self.input_size = self._features(input_shape)
         columns = self.blocks * self.units
         self.kernel = self._add_kernel("kernel", (self.input_size, columns))
         self.recurrent_kernel = self._add_kernel("recurrent_kernel", (self.units, columns), "recurrent")
         self.bias = self._add_bias((columns,)) if self.use_bias else None
         self.built = True
+
+    def _features(self, input_shape):
+        if input_shape[-1] is None:
+            raise ValueError(
+                f"{type(self).__name__} needs to know the number of features of its input. "
+                f"Received: input_shape={input_shape}; give the last axis a fixed size."
+            )
+        return input_shape[-1]
 
     def _add_kernel(self, name, shape, role="kernel"):
         return self.add_weight(

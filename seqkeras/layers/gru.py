@@ -19,12 +19,18 @@ class GRUCell(RecurrentCell):
         n_t = tanh(W_xn x_t + b_n + W_hn (r_t * h_{t-1}))           new content, `reset_after=False` (Cho et al.)
         h_t = z_t * h_{t-1} + (1 - z_t) * n_t                       hidden state
 
+    The simplified unit, `reset_gate=False` (Ravanelli et al. 2018), has only the blocks z, n, and one row of biases:
+
+        n_t = tanh(W_xn x_t + W_hn h_{t-1} + b_n)                   new content
+
     Arguments, defaults, weights and states are those of `keras.layers.GRUCell`; see `RecurrentCell`, and:
 
     Args:
         recurrent_activation: activation of the gates.
         reset_after: whether the reset gate comes after the recurrent product (as cuDNN and torch.nn have it; the bias
-            then has two rows, one inside the product) or before it, as in the paper.
+            then has two rows, one inside the product) or before it, as in the paper. Without a reset gate it says
+            nothing.
+        reset_gate: whether there is a reset gate.
 
     Call arguments:
         inputs: `(batch, features)`.
@@ -33,7 +39,7 @@ class GRUCell(RecurrentCell):
     """
 
     blocks = 3
-    arguments = (*RecurrentCell.arguments, "recurrent_activation", "reset_after")
+    arguments = (*RecurrentCell.arguments, "recurrent_activation", "reset_after", "reset_gate")
 
     def __init__(
         self,
@@ -54,25 +60,28 @@ class GRUCell(RecurrentCell):
         recurrent_dropout=0.0,
         reset_after=True,
         seed=None,
+        reset_gate=True,
         **kwargs,
     ):
         given = arguments(locals())
-        del given["recurrent_activation"], given["reset_after"]
+        del given["recurrent_activation"], given["reset_after"], given["reset_gate"]
         super().__init__(**given)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.reset_after = reset_after
+        self.reset_gate = reset_gate
+        self.blocks = 3 if reset_gate else 2
 
     def _add_bias(self, shape, name="bias", initializer=None):
-        return super()._add_bias((2, *shape) if self.reset_after else shape, name, initializer)
+        return super()._add_bias((2, *shape) if self._two_biases else shape, name, initializer)
 
     @property
-    def _recurrent_bias(self):
-        """Whether a bias stands inside the recurrent product."""
-        return self.use_bias and self.reset_after
+    def _two_biases(self):
+        """Whether a second bias, if there are any, stands inside the recurrent product."""
+        return self.reset_after and self.reset_gate
 
     @property
     def _one_tanh(self):
-        """Whether both gates go through tanh, sigmoid(z) = (1 + tanh(z/2)) / 2; see LSTMCell."""
+        """Whether the gates go through tanh, sigmoid(z) = (1 + tanh(z/2)) / 2; see LSTMCell."""
         return self.recurrent_activation is activations.sigmoid
 
     @property
@@ -80,10 +89,11 @@ class GRUCell(RecurrentCell):
         return self.activation in DERIVATIVES and self.recurrent_activation in DERIVATIVES
 
     def _halved(self, kernel):
-        """Halves the columns of the two gates of a kernel or bias `(..., 3 * units)`."""
+        """Halves the columns of the gates of a kernel or bias `(..., blocks * units)`."""
         if not self._one_tanh:
             return kernel
-        return kernel * ops.repeat(ops.convert_to_tensor([0.5, 0.5, 1.0], dtype=self.compute_dtype), self.units)
+        factors = [*[0.5] * (self.blocks - 1), 1.0]
+        return kernel * ops.repeat(ops.convert_to_tensor(factors, dtype=self.compute_dtype), self.units)
 
     def _gate(self, z):
         return 0.5 * ops.tanh(z) + 0.5 if self._one_tanh else self.recurrent_activation(z)
@@ -92,24 +102,28 @@ class GRUCell(RecurrentCell):
         bias = None
         if self.use_bias:
             bias = self._tensor(self.bias)
-            bias = self._halved(bias[0] if self.reset_after else bias)
+            bias = self._halved(bias[0] if self._two_biases else bias)
         return affine(inputs, self._halved(self._tensor(self.kernel)), bias)
 
     def step_weights(self):
-        """Reset after the product: the kernel, and its bias if any. Before it: the kernels of gates and content."""
+        """The kernel, and its bias if any; with the reset before the product, the kernels of gates and content."""
         kernel = self._halved(self._tensor(self.recurrent_kernel))
-        if not self.reset_after:
+        if self.reset_gate and not self.reset_after:
             return kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
-        return (kernel, self._halved(self._tensor(self.bias)[1])) if self._recurrent_bias else (kernel,)
+        return (kernel, self._halved(self._tensor(self.bias)[1])) if self.use_bias and self._two_biases else (kernel,)
 
     def step(self, projected, states, weights, keep=None):
         (h,) = states
         past = h if keep is None else h * keep
+        if not self.reset_gate:
+            z, n = ops.split(projected + ops.matmul(past, weights[0]), 2, axis=-1)
+            z, n = self._gate(z), self.activation(n)
+            return (n + z * (h - n),), (z, n, h)
         split = [2 * self.units]
         x_gates, x_content = ops.split(projected, split, axis=-1)
         recurrent = ops.matmul(past, weights[0])
         if self.reset_after:
-            if self._recurrent_bias:
+            if self.use_bias:
                 recurrent = recurrent + weights[1]
             h_gates, content = ops.split(recurrent, split, axis=-1)
             z, r = ops.split(self._gate(x_gates + h_gates), 2, axis=-1)
@@ -118,7 +132,7 @@ class GRUCell(RecurrentCell):
             z, r = ops.split(self._gate(x_gates + recurrent), 2, axis=-1)
             content = r * past
             n = self.activation(x_content + ops.matmul(content, weights[1]))
-        return (n + z * (h - n),), (z, r, n, content, h)
+        return (n + z * (h - n),), (z, r, content, n, h)
 
     def step_gradient(self, gradients, saved, weights, keep=None):
         """With a_z, a_r, a_n what goes into the gates and the new content, and m_t = W_hn h_{t-1} + b_hn:
@@ -128,12 +142,19 @@ class GRUCell(RecurrentCell):
         da_r      =  da_n m_t s'(r_t),                          reset after: dm_t = da_n r_t
         da_r      =  (da_n W_hn^T) h_{t-1} s'(r_t),             reset before
         dh_{t-1}  =  dh_t z_t + what comes back through the recurrent products
+
+        Without a reset gate there is no a_r, and a_n goes through the recurrent product as a_z does.
         """
-        (dh,), (z, r, n, content, h) = gradients, saved
+        (dh,), (z, *reset, n, h) = gradients, saved
         gate = DERIVATIVES[self.recurrent_activation]
         scale = 2.0 if self._one_tanh else 1.0  # the gates' pre-activations stand halved
         dn = dh * (1 - z) * DERIVATIVES[self.activation](n)
         dz = dh * (h - n) * gate(z) * scale
+        if not self.reset_gate:
+            d_recurrent = ops.concatenate([dz, dn], axis=-1)
+            past = ops.matmul(d_recurrent, ops.transpose(weights[0]))
+            return (dh * z + (past if keep is None else past * keep),), (d_recurrent,)
+        r, content = reset
         if self.reset_after:
             dr = dn * content * gate(r) * scale
             d_recurrent = ops.concatenate([dz, dr, dn * r], axis=-1)
@@ -146,14 +167,17 @@ class GRUCell(RecurrentCell):
         return (dh * z + (past if keep is None else past * keep),), (d_gates, dn)
 
     def weight_gradients(self, emitted, saved, before, keep=None):
-        d_recurrent, dn = emitted
+        d_recurrent, *dn = emitted
         past = before[0] if keep is None else before[0] * keep
         d_kernel = outer_sum(past, d_recurrent)
+        if not self.reset_gate:
+            return d_recurrent, (d_kernel,)
+        (dn,) = dn
         if self.reset_after:
             d_projected = ops.concatenate([d_recurrent[..., : 2 * self.units], dn], axis=-1)
-            bias = (ops.sum(d_recurrent, axis=(0, 1)),) if self._recurrent_bias else ()
+            bias = (ops.sum(d_recurrent, axis=(0, 1)),) if self.use_bias else ()
             return d_projected, (d_kernel, *bias)
-        content = saved[3]
+        content = saved[2]
         return ops.concatenate(emitted, axis=-1), (d_kernel, outer_sum(content, dn))
 
 
@@ -197,6 +221,7 @@ class GRU(CellLayer):
         unroll=False,
         reset_after=True,
         use_cudnn="auto",
+        reset_gate=True,
         **kwargs,
     ):
         super().__init__(**arguments(locals()))

@@ -20,11 +20,25 @@ class LSTMCell(RecurrentCell):
         c_t = f_t * c_{t-1} + i_t * g_t                     cell state
         h_t = o_t * tanh(c_t)                               hidden state
 
+    With `peephole` (Gers and Schmidhuber 2000) the gates see the cell state, each unit its own: diagonal weights p,
+
+        i_t = sigmoid(W_xi x_t + W_hi h_{t-1} + p_i * c_{t-1} + b_i)
+        f_t = sigmoid(W_xf x_t + W_hf h_{t-1} + p_f * c_{t-1} + b_f)
+        o_t = sigmoid(W_xo x_t + W_ho h_{t-1} + p_o * c_t + b_o)
+
+    which stand as rows i, f, o in the weight `peephole_kernel`, `(3, units)`. With `coupled` (Greff et al. 2017) a unit
+    takes in as much as it forgets, and the kernels hold the blocks f, g, o, the peephole kernel the rows f, o:
+
+        i_t = 1 - f_t
+
     Arguments, defaults, weights and states are those of `keras.layers.LSTMCell`; see `RecurrentCell`, and:
 
     Args:
         recurrent_activation: activation of the gates.
         unit_forget_bias: begin with a forget gate's bias of 1 (Jozefowicz et al. 2015).
+        peephole: whether the gates see the cell state. `recurrent_*` serve its weights as well; recurrent dropout
+            drops nothing on this way.
+        coupled: whether the input gate is 1 - f_t.
 
     Call arguments:
         inputs: `(batch, features)`.
@@ -33,7 +47,7 @@ class LSTMCell(RecurrentCell):
     """
 
     blocks = 4
-    arguments = (*RecurrentCell.arguments, "recurrent_activation", "unit_forget_bias")
+    arguments = (*RecurrentCell.arguments, "recurrent_activation", "unit_forget_bias", "peephole", "coupled")
 
     def __init__(
         self,
@@ -54,21 +68,32 @@ class LSTMCell(RecurrentCell):
         dropout=0.0,
         recurrent_dropout=0.0,
         seed=None,
+        peephole=False,
+        coupled=False,
         **kwargs,
     ):
         given = arguments(locals())
-        del given["recurrent_activation"], given["unit_forget_bias"]
+        for name in ("recurrent_activation", "unit_forget_bias", "peephole", "coupled"):
+            del given[name]
         super().__init__(**given)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
+        self.peephole = peephole
+        self.coupled = coupled
+        self.blocks = 3 if coupled else 4
         self.state_size = [units, units]
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.peephole:
+            self.peephole_kernel = self._add_kernel("peephole_kernel", (self.blocks - 1, self.units), "recurrent")
 
     def _add_bias(self, shape, name="bias", initializer=None):
         def forget_one(shape, dtype=None):
             ones = initializers.get("ones")((self.units,), dtype=dtype)
-            i = self.bias_initializer((self.units,), dtype=dtype)
+            i = [] if self.coupled else [self.bias_initializer((self.units,), dtype=dtype)]
             rest = self.bias_initializer((2 * self.units,), dtype=dtype)
-            return ops.concatenate([i, ones, rest])
+            return ops.concatenate([*i, ones, rest])
 
         return super()._add_bias(shape, name, forget_one if self.unit_forget_bias else None)
 
@@ -86,59 +111,99 @@ class LSTMCell(RecurrentCell):
         return self.activation in DERIVATIVES and self.recurrent_activation in DERIVATIVES
 
     def _halved(self, kernel):
-        """Halves the columns of the three gates of a kernel or bias `(..., 4 * units)`."""
-        return kernel * self._per_block(0.5, 0.5, 1.0, 0.5) if self._one_tanh else kernel
+        """Halves the columns of the gates of a kernel or bias `(..., blocks * units)`."""
+        return kernel * self._per_block(0.5, 1.0) if self._one_tanh else kernel
 
-    def _per_block(self, *values):
-        """One value a block of units: `(4 * units,)`."""
+    def _per_block(self, gate, content, blocks=None):
+        """The value `gate` for each unit of a gate, `content` for each of g, over the first blocks or all of them."""
+        values = [*[gate] * (self.blocks - 2), content, gate][:blocks]
         return ops.repeat(ops.convert_to_tensor(values, dtype=self.compute_dtype), self.units)
+
+    def _activate(self, z):
+        """Gates and new content from what goes into them: all blocks, or all but the output gate."""
+        blocks = z.shape[-1] // self.units
+        if self._one_tanh:
+            return ops.tanh(z) * self._per_block(0.5, 1.0, blocks) + self._per_block(0.5, 0.0, blocks)
+        *gates, z_g, z_o = [*ops.split(z, blocks, axis=-1), *[None] * (self.blocks - blocks)]
+        gates = [self.recurrent_activation(gate) for gate in gates]
+        o = [] if z_o is None else [self.recurrent_activation(z_o)]
+        return ops.concatenate([*gates, self.activation(z_g), *o], axis=-1)
+
+    def _split(self, gates):
+        """i, f, g and, where it is there, o."""
+        blocks = ops.split(gates, gates.shape[-1] // self.units, axis=-1)
+        return [1 - blocks[0], *blocks] if self.coupled else blocks
 
     def project(self, inputs):
         bias = self._halved(self._tensor(self.bias)) if self.use_bias else None
         return affine(inputs, self._halved(self._tensor(self.kernel)), bias)
 
     def step_weights(self):
-        return (self._halved(self._tensor(self.recurrent_kernel)),)
+        """The recurrent kernel; with peepholes, p_i, p_f and p_o too, `(units,)` each, without p_i if coupled."""
+        kernel = self._halved(self._tensor(self.recurrent_kernel))
+        if not self.peephole:
+            return (kernel,)
+        peepholes = self._tensor(self.peephole_kernel) * (0.5 if self._one_tanh else 1.0)
+        return kernel, *(peepholes[row] for row in range(self.blocks - 1))
 
     def step(self, projected, states, weights, keep=None):
-        (h, c), (recurrent_kernel,) = states, weights
+        (h, c), (recurrent_kernel, *peepholes) = states, weights
         past = h if keep is None else h * keep
         z = projected + ops.matmul(past, recurrent_kernel)
-        if self._one_tanh:
-            gates = ops.tanh(z) * self._per_block(0.5, 0.5, 1.0, 0.5) + self._per_block(0.5, 0.5, 0.0, 0.5)
-            i, f, g, o = ops.split(gates, 4, axis=-1)
-        else:
-            i, f, g, o = ops.split(z, 4, axis=-1)
-            i, f, o = self.recurrent_activation(i), self.recurrent_activation(f), self.recurrent_activation(o)
-            g = self.activation(g)
-            gates = ops.concatenate([i, f, g, o], axis=-1)
+        if peepholes:
+            *z_past, z_g, z_o = ops.split(z, self.blocks, axis=-1)
+            z = ops.concatenate([*(a + p * c for a, p in zip(z_past, peepholes)), z_g], axis=-1)
+        gates = self._activate(z)
+        i, f, g, *o = self._split(gates)
         c_before, c = c, f * c + i * g
+        if peepholes:
+            z_o = z_o + peepholes[-1] * c
+            o = [0.5 * ops.tanh(z_o) + 0.5 if self._one_tanh else self.recurrent_activation(z_o)]
+            gates = ops.concatenate([gates, *o], axis=-1)
         tanh_c = self.activation(c)
-        return (o * tanh_c, c), (gates, c_before, tanh_c)
+        return (o[0] * tanh_c, c), (gates, c_before, tanh_c)
 
     def step_gradient(self, gradients, saved, weights, keep=None):
         """With s' and tanh' the derivatives, written with the values of the gates:
 
-        dc_t      <- dc_t + dh_t o_t tanh'(c_t)
+        dc_t      <- dc_t + dh_t o_t tanh'(c_t),  peephole: + dz_o p_o
         dz_t      =  (dc_t g_t s'(i_t), dc_t c_{t-1} s'(f_t), dc_t i_t tanh'(g_t), dh_t tanh(c_t) s'(o_t))
+        dz_f      =  dc_t (c_{t-1} - g_t) s'(f_t),  coupled, in place of both dz_i and dz_f
         dh_{t-1}  =  dz_t W_h^T
-        dc_{t-1}  =  dc_t f_t
+        dc_{t-1}  =  dc_t f_t,  peephole: + dz_i p_i + dz_f p_f
         """
-        (dh, dc), (gates, c_before, tanh_c), (recurrent_kernel,) = gradients, saved, weights
-        i, f, g, o = ops.split(gates, 4, axis=-1)
+        (dh, dc), (gates, c_before, tanh_c), (recurrent_kernel, *peepholes) = gradients, saved, weights
+        i, f, g, o = self._split(gates)
         act, gate = DERIVATIVES[self.activation], DERIVATIVES[self.recurrent_activation]
+        if self._one_tanh:  # the gates' pre-activations stand halved, and so do the peepholes' weights
+            peepholes = [2.0 * p for p in peepholes]
         dc = dc + dh * o * act(tanh_c)
-        dz = ops.concatenate(
-            [dc * g * gate(i), dc * c_before * gate(f), dc * i * act(g), dh * tanh_c * gate(o)], axis=-1
-        )
-        if self._one_tanh:  # the gates' pre-activations stand halved
-            dz = dz * self._per_block(2.0, 2.0, 1.0, 2.0)
+        dz_o = dh * tanh_c * gate(o)
+        if peepholes:
+            dc = dc + dz_o * peepholes[-1]
+        if self.coupled:
+            dz_past = [dc * (c_before - g) * gate(f)]
+        else:
+            dz_past = [dc * g * gate(i), dc * c_before * gate(f)]
+        dz = ops.concatenate([*dz_past, dc * i * act(g), dz_o], axis=-1)
+        if self._one_tanh:
+            dz = dz * self._per_block(2.0, 1.0)
         dh = ops.matmul(dz, ops.transpose(recurrent_kernel))
-        return (dh if keep is None else dh * keep, dc * f), (dz,)
+        dc = dc * f
+        for d, p in zip(dz_past, peepholes):
+            dc = dc + d * p
+        return (dh if keep is None else dh * keep, dc), (dz,)
 
     def weight_gradients(self, emitted, saved, before, keep=None):
         (dz,), h = emitted, before[0]
-        return dz, (outer_sum(h if keep is None else h * keep, dz),)
+        d_kernel = outer_sum(h if keep is None else h * keep, dz)
+        if not self.peephole:
+            return dz, (d_kernel,)
+        gates, c_before, _ = saved
+        i, f, g, _ = self._split(gates)
+        *dz_past, _, dz_o = ops.split(dz, self.blocks, axis=-1)
+        seen = [*((d, c_before) for d in dz_past), (dz_o, f * c_before + i * g)]
+        return dz, (d_kernel, *(ops.sum(d * c, axis=(0, 1)) for d, c in seen))
 
 
 @keras.saving.register_keras_serializable("seqkeras")
@@ -181,6 +246,8 @@ class LSTM(CellLayer):
         stateful=False,
         unroll=False,
         use_cudnn="auto",
+        peephole=False,
+        coupled=False,
         **kwargs,
     ):
         super().__init__(**arguments(locals()))

@@ -1,5 +1,7 @@
 """A recurrence through time: the forward loop, and backpropagation through time derived by hand.
 
+docs/backpropagation_through_time.md derives it, equation by equation beside these lines.
+
 In the lectures' notation, with states s_t, inputs x_t and a loss L that reads the outputs y_t = s_t:
 
     forward     s_t = step(project(x_t), s_{t-1}; W)
@@ -16,7 +18,7 @@ from keras import ops
 from seqkeras.layers.scan import custom_gradient, scan
 
 
-def run_derived(cell, projected, states, weights, mask, keep, *, sequences, reverse, unroll):
+def run_derived(cell, projected, states, weights, mask, keep, *, sequences, training, reverse, unroll):
     """Runs `cell` through time, with its derived gradient.
 
     Args:
@@ -27,6 +29,8 @@ def run_derived(cell, projected, states, weights, mask, keep, *, sequences, reve
         mask: bool `(time, batch, 1)` or None; where False, the states pass the step unchanged.
         keep: recurrent dropout multipliers `(batch, units)`, or None.
         sequences: whether the states of every step are wanted.
+        training: whether a gradient is to be expected. Without, nothing is kept for it on the way, which costs up to
+            half of a forward pass; if one is asked for all the same, the forward loop runs once more.
         reverse: run from the last step to the first.
         unroll: write out the loop.
 
@@ -39,24 +43,29 @@ def run_derived(cell, projected, states, weights, mask, keep, *, sequences, reve
     @custom_gradient
     def through_time(projected, *states_and_weights):
         states, weights = states_and_weights[:n_states], states_and_weights[n_states:]
-        last, emitted = _forward(cell, projected, states, weights, mask, keep, reverse, unroll)
-        history, saved = emitted[: cell.states_read], emitted[cell.states_read :]
+
+        def forward(save):
+            return _forward(cell, projected, states, weights, mask, keep, reverse, unroll, save=save)
+
+        last, emitted = forward(save=training)
 
         def backward(*upstream):
-            first, emitted = _backward(
+            kept = emitted if training else forward(save=True)[1]
+            history, saved = kept[: cell.states_read], kept[cell.states_read :]
+            first, local = _backward(
                 cell, upstream[n_read:], upstream[:n_read], saved, weights, mask, keep, reverse, unroll
             )
             before = tuple(_shifted(s, h, reverse) for s, h in zip(states, history))
-            d_projected, d_weights = cell.weight_gradients(emitted, saved, before, keep)
+            d_projected, d_weights = cell.weight_gradients(local, saved, before, keep)
             return (d_projected, *first, *d_weights)
 
-        return (*history[:n_read], *last), backward
+        return (*emitted[:n_read], *last), backward
 
     results = through_time(projected, *states, *weights)
     return tuple(results[:n_read]), tuple(results[n_read:])
 
 
-def run_automatic(cell, projected, states, weights, mask, keep, *, sequences, reverse, unroll):
+def run_automatic(cell, projected, states, weights, mask, keep, *, sequences, training, reverse, unroll):
     """As `run_derived`, with the gradient left to automatic differentiation: for cells and activations without one."""
     last, emitted = _forward(
         cell, projected, states, weights, mask, keep, reverse, unroll, differentiable=True, save=False
@@ -64,7 +73,7 @@ def run_automatic(cell, projected, states, weights, mask, keep, *, sequences, re
     return tuple(emitted) if sequences else (), tuple(last)
 
 
-def _forward(cell, projected, states, weights, mask, keep, reverse, unroll, differentiable=False, save=True):
+def _forward(cell, projected, states, weights, mask, keep, reverse, unroll, *, save, differentiable=False):
     def step(states, x):
         new, saved = cell.step(x[0], states, weights, keep)
         if mask is not None:

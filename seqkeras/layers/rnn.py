@@ -1,5 +1,6 @@
 """The driver: everything about time, and nothing about gates."""
 
+import inspect
 import re
 from types import SimpleNamespace
 
@@ -42,10 +43,13 @@ class RNN(keras.layers.Layer):
         initial_state: list of the initial states, one tensor `(batch, size)` a state; zeros if None.
         mask: bool `(batch, time)`; True keeps. If None, the mask that the input carries from an earlier layer.
         training: whether dropout is applied.
+        constants: list of tensors that every step reads, such as what an `AttentionCell` attends to. The cell gets them
+            as the argument `constants` of its `call`, or what its `prepare(constants, constants_mask, training)` makes
+            of them, once a sequence; and their shapes as the argument `constants_shape` of its `build`, if it has one.
 
     Returns:
         `(batch, output_size)`, or `(batch, time, output_size)` if `return_sequences`; a tuple of it and of each last
-        state `(batch, size)` if `return_state`.
+        state `(batch, size)` if `return_state`. Of a cell with several outputs, all of them before the states.
 
     Raises:
         ValueError: if the cell is none, if a stateful layer is not told its batch size or meets another one, if
@@ -108,27 +112,35 @@ class RNN(keras.layers.Layer):
     def path(self):
         """The path that runs: "derived" (backpropagation through time by hand) or "automatic" (differentiated)."""
         cells = self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
-        derived = all(isinstance(c, RecurrentCell) and c.has_derived_gradient for c in cells)
+        derived = all(has_step(c) and _has_derived_gradient(c) for c in cells)
         return "derived" if derived and self.gradient != "automatic" else "automatic"
 
     # Shapes, masks, weights
 
-    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
-        batch, length = sequences_shape[0], sequences_shape[1]
-        size = output_size(self.cell)
-        output = (batch, length, size) if self.return_sequences else (batch, size)
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None, constants_shape=None):
+        leading = tuple(sequences_shape[: 2 if self.return_sequences else 1])
+        outputs = [(*leading, size) for size in self._output_sizes]
         if not self.return_state:
-            return output
-        return output, *tree.map_structure(lambda s: (batch, s), self.state_size)
+            return tuple(outputs) if len(outputs) > 1 else outputs[0]
+        return *outputs, *tree.map_structure(lambda size: (sequences_shape[0], size), self.state_size)
+
+    @property
+    def _output_sizes(self):
+        size = output_size(self.cell)
+        return list(size) if isinstance(size, (list, tuple)) else [size]
 
     def compute_mask(self, _, mask):
         mask = tree.flatten(mask)[0]
-        output = mask if self.return_sequences else None
-        return [output, *([None] * len(self.state_size))] if self.return_state else output
+        outputs = [mask if self.return_sequences else None] * len(self._output_sizes)
+        if self.return_state:
+            return [*outputs, *([None] * len(self.state_size))]
+        return outputs if len(outputs) > 1 else outputs[0]
 
-    def build(self, sequences_shape, initial_state_shape=None):
+    def build(self, sequences_shape, initial_state_shape=None, constants_shape=None):
         if isinstance(self.cell, keras.layers.Layer) and not self.cell.built:
-            self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+            takes = "constants_shape" in inspect.signature(self.cell.build).parameters
+            given = {"constants_shape": constants_shape} if takes else {}
+            self.cell.build((sequences_shape[0], *sequences_shape[2:]), **given)
             self.cell.built = True
         if self.stateful and self.states is None:
             if sequences_shape[0] is None:
@@ -165,16 +177,29 @@ class RNN(keras.layers.Layer):
             )
         return list(states) if tree.is_nested(states) else [states]
 
-    def reset_state(self):
-        """Sets the states of a stateful layer to zero."""
+    def reset_state(self, rows=None):
+        """Sets the states of a stateful layer to zero: all, or in the rows where `rows`, bool `(batch,)`, is True."""
         for variable in tree.flatten(self.states) if self.states is not None else []:
-            variable.assign(ops.zeros(variable.shape, variable.dtype))
+            value = ops.zeros(variable.shape, variable.dtype)
+            if rows is not None:
+                reset = ops.reshape(ops.cast(rows, "bool"), (-1, *[1] * (len(variable.shape) - 1)))
+                value = ops.where(reset, value, variable.value)
+            variable.assign(value)
 
     reset_states = reset_state
 
     # Through time
 
-    def call(self, sequences, initial_state=None, mask=None, training=False, sequences_mask=None):
+    def call(
+        self,
+        sequences,
+        initial_state=None,
+        mask=None,
+        training=False,
+        constants=None,
+        sequences_mask=None,
+        constants_mask=None,
+    ):
         if self.unroll and sequences.shape[1] is None:
             raise ValueError(
                 "Cannot unroll an RNN over an unknown number of time steps. Give the input a fixed one, as in "
@@ -199,21 +224,41 @@ class RNN(keras.layers.Layer):
         if mask is not None:
             mask = ops.expand_dims(ops.cast(ops.transpose(mask), "bool"), -1)
             x = ops.where(_like(mask, x), x, ops.zeros_like(x))
-        output, states = self._run(x, states, mask, training)
+        if constants is not None:
+            output, states = self._run_cell_call(
+                x, states, mask, training, self._prepared(constants, constants_mask, training)
+            )
+        else:
+            output, states = self._run(x, states, mask, training)
 
-        output = ops.cast(output, self.compute_dtype)
+        outputs = [ops.cast(o, self.compute_dtype) for o in tree.flatten(output)]
         states = tree.map_structure(lambda s: ops.cast(s, self.compute_dtype), list(states))
         if self.stateful:
             for variable, value in zip(tree.flatten(self.states), tree.flatten(states)):
                 variable.assign(value)
         if self.return_sequences:
-            output = time_major(ops.flip(output, axis=0) if self.go_backwards else output)
-        return (output, *states) if self.return_state else output
+            outputs = [time_major(ops.flip(o, axis=0) if self.go_backwards else o) for o in outputs]
+        if self.return_state:
+            return *outputs, *states
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def _prepared(self, constants, constants_mask, training):
+        """The argument `constants` of the cell's call."""
+        if isinstance(self.cell, (RecurrentCell, StackedRNNCells)):
+            raise ValueError(
+                f"`constants` are for cells whose `call` takes them, as that of AttentionCell does. {self.cell} does "
+                "not."
+            )
+        constants = list(constants) if tree.is_nested(constants) else [constants]
+        if not hasattr(self.cell, "prepare"):
+            return constants
+        constants_mask = None if constants_mask is None else tree.flatten(constants_mask)
+        return self.cell.prepare(constants, constants_mask, training)
 
     def _run(self, x, states, mask, training):
         """Time-major inputs `(time, batch, ...)` and states -> output (time-major, in the inputs' order) and states."""
         cells = self.cell.cells if isinstance(self.cell, StackedRNNCells) else [self.cell]
-        if not all(isinstance(cell, RecurrentCell) for cell in cells):
+        if not all(has_step(cell) for cell in cells):
             return self._run_cell_call(x, states, mask, training)
         if not isinstance(self.cell, StackedRNNCells):
             return self._run_recurrence(self.cell, x, states, mask, training, self.return_sequences)
@@ -246,6 +291,7 @@ class RNN(keras.layers.Layer):
             mask,
             keep,
             sequences=sequences,
+            training=bool(training),
             reverse=self.go_backwards,
             unroll=self.unroll,
         )
@@ -260,9 +306,11 @@ class RNN(keras.layers.Layer):
             output = ops.where(seen, output, ops.zeros_like(output))
         return output, states
 
-    def _run_cell_call(self, x, states, mask, training):
+    def _run_cell_call(self, x, states, mask, training, constants=None):
         """Any cell, by its `call` alone, step by step."""
         arguments = {"training": training} if getattr(self.cell, "_call_has_training_arg", False) else {}
+        if constants is not None:
+            arguments["constants"] = constants
         call = self.cell if callable(self.cell) else self.cell.call
 
         def forward(x, states):
@@ -275,15 +323,20 @@ class RNN(keras.layers.Layer):
             output, new = forward(xs[0], states)
             if mask is not None:
                 new = tree.map_structure(lambda n, s: ops.where(_like(xs[1], n), n, s), new, states)
-                blank = ops.zeros_like(output) if self.zero_output_for_mask else last
-                output = ops.where(_like(xs[1], output), output, blank)
-            return (new, output), (output,) if self.return_sequences else ()
+                blank = tree.map_structure(ops.zeros_like, output) if self.zero_output_for_mask else last
+                output = tree.map_structure(lambda o, b: ops.where(_like(xs[1], o), o, b), output, blank)
+            return (new, output), tuple(tree.flatten(output)) if self.return_sequences else ()
 
         # Before the first step the last output is zeros; only a step can tell its shape.
-        blank = ops.zeros_like(forward(x[0], states)[0])
+        blank = tree.map_structure(ops.zeros_like, forward(x[0], states)[0])
         xs = (x,) if mask is None else (x, mask)
         (states, last), emitted = scan(step, (states, blank), xs, self.go_backwards, self.unroll)
-        return emitted[0] if self.return_sequences else last, states
+        # A cell of keras.layers keeps the dropout masks that its first step drew until it is told that a sequence ends.
+        for part in self.cell._flatten_layers() if isinstance(self.cell, keras.layers.Layer) else []:
+            if hasattr(part, "reset_dropout_mask"):
+                part.reset_dropout_mask()
+                part.reset_recurrent_dropout_mask()
+        return emitted if self.return_sequences else last, states
 
     # Configuration
 
@@ -357,6 +410,20 @@ def arguments(local_variables):
 def time_major(x):
     """Swaps the first two axes: `(batch, time, ...)` <-> `(time, batch, ...)`."""
     return ops.transpose(x, (1, 0, *range(2, len(x.shape))))
+
+
+def has_step(cell):
+    """Whether `project`, `step` and `read` say all that the cell does: not if a subclass has a `call` of its own."""
+    return isinstance(cell, RecurrentCell) and type(cell).call is RecurrentCell.call
+
+
+def _has_derived_gradient(cell):
+    """Whether the derived gradient is that of the cell's step: not if a subclass has changed the step alone."""
+
+    def place(method):
+        return next(i for i, kind in enumerate(type(cell).__mro__) if method in vars(kind))
+
+    return cell.has_derived_gradient and place("step_gradient") <= place("step")
 
 
 def _like(mask, x):

@@ -1,7 +1,7 @@
 """The simple recurrent unit (Elman 1990): `h_t = tanh(W_xh x_t + W_hh h_{t-1} + b)`."""
 
 import keras
-from keras import ops
+from keras import initializers, ops
 
 from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, affine, check_units, outer_sum
 from seqkeras.layers.rnn import CellLayer, arguments
@@ -84,6 +84,46 @@ class SimpleRNN(CellLayer):
         **kwargs,
     ):
         super().__init__(**arguments(locals()))
+
+
+@keras.saving.register_keras_serializable("seqkeras")
+class IRNN(SimpleRNN):
+    """The simple recurrent unit with rectified units that begins by remembering (Le, Jaitly and Hinton 2015):
+
+        h_t = max(0, W_xh x_t + W_hh h_{t-1} + b),    at first W_hh = scale * identity, b = 0, W_xh near zero
+
+    >>> IRNN(4)(np.ones((2, 10, 3))).shape
+    (2, 4)
+
+    Args:
+        units: number of units.
+        scale: of the identity; 1 keeps what is there, less forgets it by and by.
+        kernel_initializer: None for the paper's normal distribution of standard deviation 0.001.
+        Others: those of `SimpleRNN`, without `recurrent_initializer`.
+
+    Call arguments: those of `RNN`; inputs `(batch, time, features)`.
+    """
+
+    def __init__(self, units, scale=1.0, activation="relu", use_bias=True, kernel_initializer=None, **kwargs):
+        if "recurrent_initializer" in kwargs:
+            raise ValueError(
+                "An IRNN begins with `scale` times the identity. Received: recurrent_initializer="
+                f"{kwargs['recurrent_initializer']!r}; use SimpleRNN(activation='relu') for another beginning."
+            )
+        super().__init__(
+            units,
+            activation,
+            use_bias,
+            initializers.RandomNormal(stddev=0.001) if kernel_initializer is None else kernel_initializer,
+            initializers.Identity(gain=scale),
+            **kwargs,
+        )
+        self.scale = scale
+
+    def get_config(self):
+        config = super().get_config()
+        del config["recurrent_initializer"]
+        return {**config, "scale": self.scale}
 
 
 @keras.saving.register_keras_serializable("seqkeras")

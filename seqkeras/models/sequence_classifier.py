@@ -14,7 +14,7 @@ class SequenceClassifier(keras.Model):
     """Embedding, recurrent layers, pooling over time, and a linear head for each output.
 
     With h_t the recurrent output at step t and w a head's weights, each pooling but "last" makes a head's value a sum
-    over the steps, which `shares` takes apart again:
+    over the steps, which `explain` takes apart again:
 
         max         sum_u w_u max_t h_tu               the share of step t: those units whose maximum it holds
         mean        sum_t w . h_t / T
@@ -135,18 +135,22 @@ class SequenceClassifier(keras.Model):
 
     def classify(self, embedded, mask, training=False):
         """The outputs for embeddings `(batch, time, embedding_size)` instead of ids, and the mask `(batch, time)`."""
-        pooled = self.dropout(self.pool(self.states(embedded, mask, training), mask), training=training)
+        return self._outputs(self.pool(self.states(embedded, mask, training), mask), training)
+
+    def _outputs(self, pooled, training=False):
+        pooled = self.dropout(pooled, training=training)
         return {name: self.activations[name](head(pooled)) for name, head in self.heads.items()}
 
-    def shares(self, ids, name):
-        """What each step adds to the value of a head before its activation.
+    def explain(self, ids, name):
+        """The outputs, and what each step adds to the value of a head before its activation.
 
         Args:
             ids: int `(batch, time)`.
             name: the output asked about.
 
         Returns:
-            float32 `(batch, time)`; its sum over time and the head's bias make the head's value. Zeros for padding.
+            What the model gives for `ids`, and the shares, float32 `(batch, time)`: their sum over time and the head's
+            bias make the head's value. Zeros for padding.
 
         Raises:
             ValueError: with pooling "last", whose value is no sum over the steps.
@@ -157,17 +161,16 @@ class SequenceClassifier(keras.Model):
             )
         mask = ops.not_equal(ids, 0)
         h = self.states(self.embedding(ids), mask)
-        kernels = iter(
-            ops.split(ops.convert_to_tensor(self.heads[name].kernel), 2 if self.pooling == "max_mean" else 1)
-        )
-        total = 0.0
+        kernel = ops.convert_to_tensor(self.heads[name].kernel)
+        kernels = iter(ops.split(kernel, 2) if self.pooling == "max_mean" else [kernel])
+        shares = 0.0
         if "max" in self.pooling:
             first = ops.one_hot(ops.argmax(self._for_maximum(h, mask), axis=1), ops.shape(h)[1], axis=1, dtype=h.dtype)
-            total = total + ops.matmul(ops.cast(h * first, "float32"), next(kernels))
+            shares = shares + ops.matmul(ops.cast(h * first, "float32"), next(kernels))
         if self.pooling != "max":
             weights = self._attention_weights(h, mask) if self.pooling == "attention" else self._mean_weights(h, mask)
-            total = total + ops.matmul(ops.cast(h * weights, "float32"), next(kernels))
-        return ops.where(mask, ops.squeeze(total, -1), 0.0)
+            shares = shares + ops.matmul(ops.cast(h * weights, "float32"), next(kernels))
+        return self._outputs(self.pool(h, mask)), ops.where(mask, ops.squeeze(shares, -1), 0.0)
 
     def _for_maximum(self, h, mask):
         low = -3e4 if keras.backend.standardize_dtype(h.dtype) == "float16" else -1e30

@@ -2,8 +2,9 @@
 
     python -m training.sentiment.baselines --manual_dir DIR
 
-trains each (about ten minutes in all on two cores) and writes its test accuracy into the figures and the card in
-saved_models/sentiment. Each epoch's validation accuracy chooses; the test reviews are read once, at the end.
+trains each (about ten minutes in all on two cores), and keeps their test accuracies in the run's folder and, where the
+model is already there, in the figures and the card of saved_models/sentiment. Each epoch's validation accuracy chooses;
+the test reviews are read once, at the end.
 """
 
 import json
@@ -19,7 +20,7 @@ from seqkeras.text import Vocabulary
 from training.config import parse
 from training.sentiment import data
 from training.sentiment.__main__ import Config, load
-from training.sentiment.evaluation import write_card
+from training.sentiment.evaluation import BASELINES, write_card
 
 WINDOW = 32  # words
 LAST = 200  # words the plain recurrent net reads: what a memory without gates can make use of
@@ -41,6 +42,8 @@ def main(config):
         "bag of words": bag_of_words(rows, labels, len(vocabulary)),
         f"plain SimpleRNN over the last {LAST} words": simple_rnn(rows, labels, len(vocabulary)),
     }
+    Path(config.workdir).mkdir(parents=True, exist_ok=True)
+    (Path(config.workdir) / BASELINES).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     path = Path(config.export) / "metrics.json"
     if path.exists():
         metrics = json.loads(path.read_text(encoding="utf-8")) | {"baselines": figures}

@@ -17,6 +17,8 @@ from training import Stop
 from training.datasets.contrasts import PAIRS
 from training.sentiment.data import stars_of
 
+BASELINES = "baselines.json"  # in the run's folder, where `python -m training.sentiment.baselines` leaves it
+
 
 def measured(function, reviews):
     """Runs a function of strings `(batch,)` over reviews, sorted by length so that little is padded.
@@ -114,6 +116,9 @@ def save(model, config, figures, workdir, path):
         model=model,
     )
     folder = Path(path)
+    baselines = Path(workdir) / BASELINES
+    if baselines.exists():
+        figures = figures | {"baselines": json.loads(baselines.read_text(encoding="utf-8"))}
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     write_card(config, figures, path)
     settings = dataclasses.asdict(config)

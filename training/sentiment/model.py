@@ -102,9 +102,8 @@ class Sentiment(tf.Module):
         ids = self._ids(words)
         phrases = self.evidence.shares(words)
         longest = tf.shape(phrases)[1]
-        recurrent = self.classifier.shares(ids, "positive")[:, :longest]
-        shares = self.weights["recurrent"] * recurrent + self.weights["phrases"] * phrases
-        outputs = self.classifier(ids)
+        outputs, recurrent = self.classifier.explain(ids, "positive")
+        shares = self.weights["recurrent"] * recurrent[:, :longest] + self.weights["phrases"] * phrases
         evidence = tf.reduce_sum(phrases, axis=1) + self.evidence.bias
         answer = self.answer(_log_odds(outputs["positive"][:, 0]), evidence, outputs["stars"][:, 0])
         return {"tokens": words.to_tensor(""), "weights": shares, **answer}

@@ -124,7 +124,8 @@ def assert_gradient(layer, x, tolerance=1e-6, **call):
         call: other arguments of `results`.
     """
     x = x if isinstance(x, list) else [x]
-    weights = layer.get_weights()
+    variables = layer.trainable_weights
+    weights = [v.numpy() for v in variables]
     directions = [normal(*a.shape, seed=70 + i, dtype="float64") for i, a in enumerate([*x, *weights])]
     everything = results(layer, x, **call)
     n_states = len(tree.flatten(call["states"])) if "states" in call else 0
@@ -133,12 +134,14 @@ def assert_gradient(layer, x, tolerance=1e-6, **call):
     del gradients[len(x) : len(x) + n_states]
 
     def loss(step):
-        layer.set_weights([w + step * d for w, d in zip(weights, directions[len(x) :])])
+        for variable, w, d in zip(variables, weights, directions[len(x) :]):
+            variable.assign(w + step * d)
         outputs = results(layer, [a + step * d for a, d in zip(x, directions)], **call)[:n_outputs]
         return sum(np.sum(o * a) for o, a in zip(outputs, loss_weights(outputs)))
 
     slope = (loss(1e-6) - loss(-1e-6)) / 2e-6
-    layer.set_weights(weights)
+    for variable, w in zip(variables, weights):
+        variable.assign(w)
     expected = sum(np.sum(g * d) for g, d in zip(gradients, directions))
     assert abs(slope - expected) <= tolerance * max(1, abs(expected)), f"{slope} by differences, {expected}"
 

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras.layers import LSTM, BahdanauAttention, Bidirectional
-from seqkeras.layers.attention import masked_softmax
+from seqkeras.layers import LSTM, BahdanauAttention, Bidirectional, LuongAttention
+from seqkeras.layers.attention import LUONG_SCORES, masked_softmax
 from tests.seqkeras.layers import peers
 from tests.seqkeras.layers.peers import (
     BATCH,
@@ -38,24 +38,37 @@ def results(layer, queries, values, **call):
 
 def expected(layer, queries, values, mask=None):
     """Context and weights from the formula, one query and one value after the other."""
-    w = {v.name: v.numpy().astype("float64") for v in layer.weights}
-    v = w["score_vector"][:, 0]
-    bias = 0
-    if layer.normalize:
-        v, bias = w["score_scale"] * v / np.sqrt(np.sum(v**2)), w["bias"]
+    score = luong_score(layer) if isinstance(layer, LuongAttention) else bahdanau_score(layer)
     contexts, weights = np.zeros((BATCH, QUERIES, values.shape[-1])), np.zeros((BATCH, QUERIES, TIME))
     for b in range(BATCH):
         for q in range(QUERIES):
             kept = [j for j in range(TIME) if mask is None or mask[b, j]]
-            scores = {
-                j: np.sum(v * np.tanh(queries[b, q] @ w["query_kernel"] + values[b, j] @ w["key_kernel"] + bias))
-                for j in kept
-            }
+            scores = {j: score(queries[b, q].astype("float64"), values[b, j].astype("float64")) for j in kept}
             total = sum(np.exp(score) for score in scores.values())
             for j in kept:
                 weights[b, q, j] = np.exp(scores[j]) / total
                 contexts[b, q] += weights[b, q, j] * values[b, j]
     return contexts, weights
+
+
+def bahdanau_score(layer):
+    w = {v.name: v.numpy().astype("float64") for v in layer.weights}
+    v, bias = w["score_vector"][:, 0], 0
+    if layer.normalize:
+        v, bias = w["score_scale"] * v / np.sqrt(np.sum(v**2)), w["bias"]
+    return lambda s, h: np.sum(v * np.tanh(s @ w["query_kernel"] + h @ w["key_kernel"] + bias))
+
+
+def luong_score(layer):
+    w = {v.name: v.numpy().astype("float64") for v in layer.weights}
+    if layer.score == "concat":
+        whole = np.concatenate([w["query_kernel"], w["key_kernel"]])  # W_a of [s; h]
+        return lambda s, h: w["score_vector"][:, 0] @ np.tanh(np.concatenate([s, h]) @ whole)
+    return {
+        "dot": lambda s, h: s @ h,
+        "general": lambda s, h: s @ w.get("key_kernel", np.zeros(0)).T @ h,
+        "scaled_dot": lambda s, h: s @ h / np.sqrt(len(s)),
+    }[layer.score]
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -207,3 +220,83 @@ def test_masked_softmax(dtype):
     weights = keras.ops.convert_to_numpy(keras.ops.cast(masked_softmax(scores, mask), "float32"))
     assert_same([weights], [[[0.5, 0.5, 0], [0, 0, 0], [0, 0.5, 0.5]]], 1e-3)
     assert_same([keras.ops.sum(masked_softmax(scores), axis=-1)], [np.ones(3)], 1e-2)
+
+
+# Luong's attention
+
+
+def luong_query(score, many=False, dtype="float32"):
+    """Queries of the values' size for the dot products, and of another for those that learn to compare."""
+    size = 4 if "dot" in score else 7
+    return normal(BATCH, QUERIES, size, seed=9, dtype=dtype)[:, slice(None) if many else 0]
+
+
+def luong(score, dtype="float32", **options):
+    layer = LuongAttention(score, dtype=dtype, **options)
+    layer(luong_query(score, dtype=dtype), inputs(dtype))
+    randomize(layer)
+    return layer
+
+
+@pytest.mark.parametrize("score", LUONG_SCORES)
+@pytest.mark.parametrize("mask", [None, MASK], ids=["unmasked", "masked"])
+def test_luong_formula(score, mask):
+    layer, queries = luong(score), luong_query(score, many=True)
+    contexts, weights = expected(layer, queries, inputs(), mask)
+    assert_same(layer(queries, inputs(), mask=mask), [contexts, weights])
+    keys = layer.project_keys(inputs())
+    for q in range(QUERIES):
+        for given in (None, keys):
+            found = layer(queries[:, q], inputs(), keys=given, mask=mask)
+            assert_same(found, [contexts[:, q], weights[:, q]])
+
+
+@pytest.mark.parametrize("score", LUONG_SCORES)
+def test_luong_gradient(score):
+    layer = luong(score, "float64")
+    assert_gradient(layer, [luong_query(score, True, "float64"), inputs("float64")], mask=MASK)
+
+
+@pytest.mark.parametrize("score", LUONG_SCORES)
+def test_luong_masks_and_xla(score):
+    layer, values = luong(score), inputs()
+    values[~MASK] = np.nan
+    clean = results(layer, luong_query(score), inputs(), mask=MASK)
+    assert_same(results(layer, luong_query(score), values, mask=MASK), clean, 0)
+    assert_same(results(layer, luong_query(score), values, mask=MASK, compiled=True), clean)
+    assert np.all(clean[0][4] == 0) and np.all(clean[1][~MASK] == 0)
+    keys = layer.project_keys(values, mask=MASK)
+    assert_same(layer(luong_query(score), values, keys=keys, mask=MASK), clean[:2], 0)
+
+
+def test_luong_weights_and_configuration():
+    assert [(w.name, w.shape) for w in luong("general").weights] == [("key_kernel", (4, 7))]
+    shapes = [(w.name, w.shape) for w in luong("concat", units=3).weights]
+    assert shapes == [("query_kernel", (7, 3)), ("key_kernel", (4, 3)), ("score_vector", (3, 1))]
+    assert luong("concat").weights[1].shape == (4, 7)
+    assert not luong("dot").weights and not luong("scaled_dot").weights
+    layer = LuongAttention("concat", 8, dropout=0.1, kernel_initializer="he_normal", kernel_regularizer="l2", seed=3)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert isinstance(again, LuongAttention) and again.get_config() == layer.get_config()
+    assert LuongAttention().score == "general"
+
+
+def test_luong_dropout():
+    layer = luong("general", dropout=0.5, seed=1)
+    quiet, weights = layer(luong_query("general"), inputs())
+    again, same = layer(luong_query("general"), inputs(), training=True)
+    assert np.abs(again.numpy() - quiet.numpy()).max() > 1e-3
+    assert_same([same], [weights], 0)
+
+
+def test_luong_errors():
+    with pytest.raises(ValueError, match="'dot', 'general', 'concat', 'scaled_dot'.*'cosine'"):
+        LuongAttention("cosine")
+    with pytest.raises(ValueError, match="only.*units=3.*'dot'"):
+        LuongAttention("dot", 3)
+    with pytest.raises(ValueError, match="positive integer.*0"):
+        LuongAttention("concat", 0)
+    with pytest.raises(ValueError, match=r"(?s)same size.*size 7.*size 4.*'general'"):
+        LuongAttention("dot")(query(), inputs())
+    with pytest.raises(ValueError, match=r"(?s)LuongAttention wants.*values of shape"):
+        luong("dot")(inputs()[:, 0], inputs()[:, 0])

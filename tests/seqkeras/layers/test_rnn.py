@@ -400,3 +400,48 @@ def test_a_cloned_model_is_the_same():
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     assert_same(clone(padded()), model(padded()), 0)
+
+
+class ShoutingCell(layers.LSTMCell):
+    """A subclass that changes the whole call: what comes out is twice the state."""
+
+    def call(self, inputs, states, training=False):
+        output, states = super().call(inputs, states, training=training)
+        return 2 * output, states
+
+
+class LeakyCell(layers.SimpleRNNCell):
+    """A subclass that changes the step and not its gradient: half of the state stays."""
+
+    def step(self, projected, states, weights, keep=None):
+        (new,), _ = super().step(projected, states, weights, keep)
+        return (0.5 * states[0] + 0.5 * new,), ()
+
+
+def test_a_subclass_that_changes_the_call_is_heard():
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    plain = layers.RNN(layers.LSTMCell(4), return_sequences=True)
+    shouting = layers.RNN(ShoutingCell(4), return_sequences=True)
+    plain.build(x.shape), shouting.build(x.shape)
+    shouting.set_weights(plain.get_weights())
+    assert shouting.path == "automatic"
+    np.testing.assert_allclose(shouting(x), 2 * plain(x), atol=1e-6)
+
+
+def test_a_subclass_that_changes_the_step_gets_no_gradient_of_the_old_one():
+    layer = layers.RNN(LeakyCell(4))
+    assert layer.path == "automatic"
+    with pytest.raises(ValueError, match="gradient='derived'"):
+        layers.RNN(LeakyCell(4), gradient="derived")
+
+
+@pytest.mark.parametrize("make", [SimpleRNN, LSTM, GRU])
+@pytest.mark.parametrize("compiled", [None, True])
+def test_a_gradient_without_training_is_that_of_training(make, compiled):
+    """Without training nothing is kept for a gradient, and the forward loop runs again if one is asked for."""
+    layer, x = make(UNITS, return_sequences=True, return_state=True), inputs()
+    layer.build(x.shape)
+    randomize(layer)
+    states = initial_states(layer)
+    kept, again = (results(layer, x, states, compiled=compiled, mask=MASK, training=t) for t in (True, False))
+    assert_same(kept, again)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from seqkeras.layers import RNN, Elman, ElmanCell, SimpleRNN, SimpleRNNCell
+from seqkeras.layers import IRNN, RNN, Elman, ElmanCell, SimpleRNN, SimpleRNNCell
 from tests.seqkeras.layers.drop_in import DropIn
 from tests.seqkeras.layers.peers import (
     BATCH,
@@ -18,6 +18,7 @@ from tests.seqkeras.layers.peers import (
     results,
     same_weights,
 )
+from tests.seqkeras.layers.without_peer import WithoutPeer
 
 
 class TestSimpleRNN(DropIn):
@@ -133,3 +134,37 @@ def test_states_of_one_batch_do_not_reach_the_next():
     first = layer(normal(2, 3, 4)).numpy()
     layer(normal(7, 2, 4))
     assert_same([layer(normal(2, 3, 4))], [first], 0)
+
+
+class TestIRNN(WithoutPeer):
+    def make(self, **options):
+        return IRNN(UNITS, scale=0.5, **options)
+
+    def test_equation(self):
+        layer = self.built(return_sequences=True)
+        w_xh, w_hh, b = (w.astype("float64") for w in layer.get_weights())
+        outputs, h = layer(inputs()), np.zeros((BATCH, UNITS))
+        for t in range(TIME):
+            h = np.maximum(0, inputs()[:, t] @ w_xh + h @ w_hh + b)
+            assert_same([outputs[:, t]], [h])
+
+    def test_beginning(self):
+        first, second = self.make(), self.make()
+        first(inputs()), second(inputs())
+        kernel, recurrent_kernel, bias = first.get_weights()
+        assert 0 < np.abs(kernel).max() < 0.006 and not np.array_equal(kernel, second.get_weights()[0])
+        assert_same([recurrent_kernel, bias], [0.5 * np.eye(UNITS), np.zeros(UNITS)], 0)
+        with pytest.raises(ValueError, match="scale.*orthogonal.*SimpleRNN"):
+            IRNN(UNITS, recurrent_initializer="orthogonal")
+
+    def test_round_trip(self):
+        layer = self.make(use_bias=False, return_sequences=True)
+        again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+        assert type(again) is IRNN and again.get_config() == layer.get_config()
+        again(inputs())
+        assert_same(again.get_weights()[1:], [0.5 * np.eye(UNITS)], 0)
+
+    def test_remembers_without_training(self):
+        layer = IRNN(UNITS, kernel_initializer="zeros")
+        state = np.abs(normal(BATCH, UNITS))
+        assert_same([layer(inputs(), initial_state=[state])], [state], 0)
