@@ -82,7 +82,7 @@ def chromium() -> Iterator[Browser]:
 def photograph(page: Page, path: Path) -> None:
     """Saves a picture of a whole page, however long; Streamlit scrolls inside the window, so the window grows first."""
     size = page.viewport_size
-    height = page.evaluate("Math.max(...[...document.querySelectorAll('section')].map(part => part.scrollHeight))")
+    height = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(part => part.scrollHeight))")
     page.set_viewport_size({"width": size["width"], "height": min(max(height, size["height"]), 6_000)})
     page.wait_for_timeout(800)
     page.screenshot(path=path)
