@@ -254,7 +254,7 @@ def _epoch(model, dataset, validation, epoch, epochs, workdir, rows):
     _check(losses, step, epoch, model, workdir, rows)
     metrics = {name: _number(value) for name, value in model.get_metrics_result().items()}
     with _averaged(model):
-        results = model.evaluate(validation, verbose=0, return_dict=True)
+        results = _evaluate(model, validation)
     metrics |= {f"val_{name}": _number(value) for name, value in {"loss": results["loss"], **results}.items()}
     if sys.stdout.isatty():
         print("\r\033[K", end="")
@@ -326,10 +326,17 @@ def _compiling(model):
         raise
 
 
+def _evaluate(model, dataset):
+    with warnings.catch_warnings():
+        # Keras warns at the end of every dataset that does not tell its length, as bucketed ones do not.
+        warnings.filterwarnings("ignore", message="Your input ran out of data")
+        return model.evaluate(dataset, verbose=0, return_dict=True)
+
+
 def _check_monitor(model, validation, monitor):
     """Says a misspelt metric before the first epoch and not after it; only evaluating makes Keras build its metrics."""
     with _compiling(model):
-        names = list(model.evaluate(validation.take(1), verbose=0, return_dict=True))
+        names = list(_evaluate(model, validation.take(1)))
     names += [f"val_{name}" for name in names]
     if monitor not in names:
         raise ValueError(f"monitor is one of {', '.join(names)}. Received: {monitor!r}")
