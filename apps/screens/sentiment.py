@@ -147,8 +147,9 @@ def why(model: models.Model, text: str, outputs: dict[str, np.ndarray]) -> pd.Da
     with st.container(border=True):
         st.html(widgets.tinted_html(text, spans, shares, unread_from))
     for side, strongest in (
-        ("for", words[words.share > 0].nlargest(5, "share")),
-        ("against", words[words.share < 0].nsmallest(5, "share")),
+        # Shares that would be shown as 0.00 say nothing.
+        ("for", words[words.share >= 0.005].nlargest(5, "share")),
+        ("against", words[words.share <= -0.005].nsmallest(5, "share")),
     ):
         if len(strongest):
             listed = ", ".join(f"{widgets.plain(row.word)} ({row.share:+.2f})" for row in strongest.itertuples())

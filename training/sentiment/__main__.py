@@ -32,9 +32,9 @@ class Config:
     workdir: str = option("runs/sentiment", "checkpoints, metrics and logs of the run", may_change=True)
     export: str = option("saved_models/sentiment", "where the SavedModel goes", may_change=True)
 
-    vocabulary_size: int = option(24000, "words seen four times or more in the training reviews", at_least=200)
+    vocabulary_size: int = option(24000, "the commonest words; 12 MB of vectors in the SavedModel", at_least=200)
     unknown_ids: int = option(500, "unknown words spread over so many ids still tell names apart", at_least=1)
-    max_words: int = option(1500, "99.8 % of reviews are shorter; the rest of a longer text is not read", at_least=1)
+    max_words: int = option(1500, "99.9 % of reviews are shorter; the rest of a longer text is not read", at_least=1)
     embedding_size: int = option(128, "of the word vectors", at_least=1)
     embedding_scale: float = option(0.2, "standard deviation of the word vectors at the start")
     units: int = option(128, "of the LSTM, each way", at_least=1)
