@@ -229,12 +229,35 @@ class DeepRNN(keras.layers.Layer):
         states = [direction.states for direction in self._directions()]
         return None if None in states else [state for each in states for state in each]
 
-    def reset_state(self):
-        """Sets the states of a stateful network to zero."""
+    def reset_state(self, rows=None):
+        """Sets the states of a stateful network to zero: all, or in the rows where `rows`, bool `(batch,)`, is True."""
         for direction in self._directions():
-            direction.reset_state()
+            direction.reset_state(rows)
 
     reset_states = reset_state
+
+    def step(self, inputs, states):
+        """One step of a sequence that is not known yet, without dropout: what a model that writes runs on.
+
+        Args:
+            inputs: `(batch, features)`.
+            states: flat list of tensors `(batch, units)`, as `get_initial_state` gives them.
+
+        Returns:
+            The output `(batch, units)`, and the list of states after the step.
+
+        Raises:
+            ValueError: if the network is bidirectional, for then a step waits for all that follow.
+        """
+        if self.bidirectional:
+            raise ValueError("A bidirectional network cannot take one step: its outputs wait for the sequence's end.")
+        each = len(self.state_size) // self.num_layers
+        x, after = inputs, []
+        for depth, layer in enumerate(self.recurrent_layers):
+            y, new = layer.cell(x, list(states[each * depth : each * (depth + 1)]))
+            after += new
+            x = y + ops.cast(x, y.dtype) if self.residual and x.shape[-1] == y.shape[-1] else y
+        return x, after
 
     # Through the layers
 

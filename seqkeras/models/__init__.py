@@ -1,5 +1,6 @@
 """The shapes of a sequence problem, each a keras.Model small enough to read."""
 
+from seqkeras.models.language_model import LanguageModel
 from seqkeras.models.sequence_classifier import SequenceClassifier
 
-__all__ = ["SequenceClassifier"]
+__all__ = ["LanguageModel", "SequenceClassifier"]

@@ -13,13 +13,12 @@ import gzip
 import os
 import re
 import tarfile
-import urllib.request
 import zlib
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from training import Stop
+from training.datasets import common
 
 ADDRESS = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 MANUAL_PATH = "imdb/aclImdb_v1.tar.gz"
@@ -62,12 +61,8 @@ class Imdb(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        try:
-            archive = dl_manager.manual_dir / MANUAL_PATH
-        except AssertionError:  # What TFDS raises where there is no manual folder.
-            archive = None
-        if archive is None or not archive.exists():
-            archive = dl_manager.download(ADDRESS)
+        files = common.manual_files(dl_manager, [MANUAL_PATH])
+        archive = files[MANUAL_PATH] if files else dl_manager.download(ADDRESS)
         return {split: self._generate_examples(archive, split) for split in ("train", "test")}
 
     def _generate_examples(self, archive, split):
@@ -104,8 +99,7 @@ def load(split, manual_dir=None, data_dir=None):
     if split not in ("train", "validation", "test"):
         raise ValueError(f"split is 'train', 'validation' or 'test'. Received: {split!r}")
     builder = Imdb(data_dir=data_dir and os.path.expanduser(data_dir))
-    if not builder.data_path.exists():
-        _prepare(builder, manual_dir or os.environ.get("SEQKERAS_MANUAL_DIR"))
+    common.prepare(builder, "the IMDb reviews", {MANUAL_PATH: ADDRESS}, WHAT_TO_DO, manual_dir, DAMAGES)
     if split == "test":
         return builder.as_dataset(split="test")
     reviews = builder.as_dataset(split="train")
@@ -127,23 +121,3 @@ def held_out(id):
         A bool tensor of the same shape.
     """
     return tf.strings.regex_full_match(id, r".*/\d*9\d\d")
-
-
-def _prepare(builder, manual_dir):
-    archive = manual_dir and os.path.join(os.path.expanduser(manual_dir), MANUAL_PATH)
-    if archive and not os.path.isfile(archive):
-        raise Stop(f"There is no file {archive}. {WHAT_TO_DO}")
-    print(f"Preparing the IMDb reviews from {archive or ADDRESS} in {builder.data_path} (once)", flush=True)
-    config = tfds.download.DownloadConfig(
-        manual_dir=manual_dir and os.path.expanduser(manual_dir), try_download_gcs=False
-    )
-    try:
-        if not archive:
-            # TFDS would try a dead line again and again for many minutes; this asks once.
-            urllib.request.urlopen(urllib.request.Request(ADDRESS, method="HEAD"), timeout=30).close()
-        builder.download_and_prepare(download_config=config)
-    except (*DAMAGES, tfds.download.download_manager.NonMatchingChecksumError) as error:
-        raise Stop(f"The archive {archive or ADDRESS} is damaged ({error}). {WHAT_TO_DO}") from None
-    except (OSError, tfds.download.DownloadError) as error:
-        what = f"read {archive} or write {builder.data_path}" if archive else f"download {ADDRESS}"
-        raise Stop(f"Could not {what} ({error}). {WHAT_TO_DO}") from None

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqkeras.models import SequenceClassifier
 from seqkeras.text import Vocabulary, split_words
-from training import loop
+from training import loop, release
 from training.config import option, parse
 from training.datasets import contrasts, csv_reviews, imdb, sample_reviews
 from training.sentiment import data, evaluation, ngrams, word_vectors
@@ -155,7 +155,7 @@ def main(config):
             "minutes": round(sum(row["seconds"] for row in rows) / 60, 1),
             "epochs": len(rows),
             "best_epoch": min(rows, key=lambda row: row["val_loss"])["epoch"],
-            "machine": evaluation.machine(),
+            "machine": release.machine(),
             "weights": {name: round(value, 4) for name, value in model.weights.items()},
         },
     }

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 from seqkeras.models import SequenceClassifier
 from seqkeras.text import Vocabulary
+from training import release
 from training.config import parse
 from training.sentiment import data
 from training.sentiment.__main__ import Config, load
@@ -44,10 +45,9 @@ def main(config):
     }
     Path(config.workdir).mkdir(parents=True, exist_ok=True)
     (Path(config.workdir) / BASELINES).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    path = Path(config.export) / "metrics.json"
-    if path.exists():
-        metrics = json.loads(path.read_text(encoding="utf-8")) | {"baselines": figures}
-        path.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    if metrics := release.read_metrics(config.export):
+        metrics |= {"baselines": figures}
+        release.write_metrics(config.export, metrics)
         write_card(config, metrics, config.export)
 
 

@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import os
-import platform
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,7 @@ from scipy.optimize import minimize
 from sklearn.linear_model import QuantileRegressor
 
 from seqkeras import export
-from training import Stop
+from training import Stop, release
 from training.datasets.contrasts import PAIRS
 from training.sentiment.data import stars_of
 
@@ -119,13 +116,9 @@ def save(model, config, figures, workdir, path):
     baselines = Path(workdir) / BASELINES
     if baselines.exists():
         figures = figures | {"baselines": json.loads(baselines.read_text(encoding="utf-8"))}
-    (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    release.write_metrics(folder, figures)
     write_card(config, figures, path)
-    settings = dataclasses.asdict(config)
-    for name in ("manual_dir", "data_dir", "workdir", "export", "evaluate"):  # of this call, not of the model
-        del settings[name]
-    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    shutil.copy(Path(workdir) / "metrics.jsonl", folder / "training.jsonl")
+    release.write_run(config, workdir, folder)
 
 
 def write_card(config, figures, path):
@@ -142,12 +135,6 @@ def write_card(config, figures, path):
     values |= {"cell": config.cell.upper(), "pooling": config.pooling.replace("_", " and ")}
     card = template.format(**values, data=data, baselines="".join(rows))
     (Path(path) / "model_card.md").write_text(card, encoding="utf-8")
-
-
-def machine():
-    """What this runs on, in words."""
-    gpus = len(tf.config.list_physical_devices("GPU"))
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}) and {gpus or 'no'} GPU{'s' if gpus > 1 else ''}"
 
 
 def _accuracy(said, labels):

@@ -1,0 +1,1 @@
+"""Music for people: ABC notation as notes, sheet music and sound."""

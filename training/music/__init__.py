@@ -1,0 +1,1 @@
+"""Music: a recurrent language model of folk tunes in ABC notation."""
