@@ -28,8 +28,7 @@ class EncoderDecoder(keras.Model):
     what the model itself says there (Bengio et al. 2015), found in one pass before (Mihaylova and Martins 2019).
 
     It writes a token at a time, with `state, memory = model.start(source)` and `logits, state = model.step(ids, state,
-    memory)`; `seqkeras.decoding.beam_search(model.step, state, START, END, memory=memory, attention=model.attention_of)`
-    does so inside the graph.
+    memory)`; inside the graph, `seqkeras.decoding.beam_search(model.step, state, START, END, memory=memory)` does so.
 
     Args:
         target_vocabulary_size: number of target ids; 0 is padding.

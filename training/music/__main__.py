@@ -41,7 +41,7 @@ class Config:
     line_dropout: float = option(0.3, "how often the lines R: and N: are left out, so that a prompt may leave them out")
     transpose: bool = option(True, "each tune in all twelve keys: twelve times the data, and any key can be asked for")
 
-    epochs: int = option(60, "an hour on two cores", at_least=1)
+    epochs: int = option(45, "three quarters of an hour on one core", at_least=1)
     patience: int = option(8, "epochs without a better held-out figure before stopping", at_least=1, may_change=True)
     batch_size: int = option(32, "tunes side by side", at_least=1)
     chunk: int = option(96, "symbols that gradients go back through, about ten bars; states go on", at_least=2)

@@ -1,6 +1,6 @@
-"""Two other ideas on the same tunes: counting five characters, and the course's own network in the same time.
+"""Music against two other ideas on the same tunes: counting five characters, and the course's own network.
 
-    python -m training.music.baselines --manual_dir DIR
+    python -m benchmarks.music --manual_dir DIR
 
 trains both, keeps their bits per character in the run's folder and, where the model is there, in the figures and the
 card of saved_models/music. Each epoch's held-out figure chooses; the test tunes are read once, at the end.

@@ -1,0 +1,155 @@
+import os
+import pathlib
+import urllib.error
+import urllib.request
+import zipfile
+
+import pytest
+import tensorflow_datasets as tfds
+
+from training import Stop
+from training.datasets import tatoeba
+
+PAIRS = [(f"Sentence number {i}.", f"Frase número {i}.", "attribution") for i in range(300)]
+# One cluster: joined by the English, by its contraction, and by the Spanish.
+CLUSTER = [("I am here.", "Estoy aquí."), ("I'm here!", "Aquí estoy."), ("Here I am", "¡Estoy aquí!"), ("Hi", "aqui")]
+
+
+def write_archive(folder, rows, language="es"):
+    path = folder / "tatoeba" / tatoeba.ARCHIVES[language]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("spa-eng/_about.txt", "about\tit\n")
+        archive.writestr(f"spa-eng/{tatoeba.MEMBERS[language]}", "".join("\t".join(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    monkeypatch.setattr(tatoeba, "FEWEST", {"es": len(PAIRS), "vi": 2})
+    monkeypatch.setattr(tatoeba, "SHARES", {"es": (100, 100), "vi": (0, 0)})
+    monkeypatch.delenv("SEQKERAS_MANUAL_DIR", raising=False)
+
+    def no_network(*_, **__):
+        raise urllib.error.URLError("no network in tests")
+
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+    write_archive(tmp_path / "manual", PAIRS)
+    return tmp_path
+
+
+class TatoebaTest(tfds.testing.DatasetBuilderTestCase):
+    """TFDS's own checks: registration, features, that splits do not overlap."""
+
+    DATASET_CLASS = tatoeba.Tatoeba
+    BUILDER_CONFIG_NAMES_TO_TEST = ["es"]
+    DL_DOWNLOAD_RESULT = "tatoeba/spa-eng.zip"
+    # The addresses serve what they have: one file grows, and of neither is an official checksum known.
+    SKIP_CHECKSUMS = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.patch = pytest.MonkeyPatch()
+        cls.patch.setattr(tatoeba, "FEWEST", {"es": len(PAIRS)})
+        cls.patch.setattr(tatoeba, "SHARES", {"es": (100, 100)})
+        cls.EXAMPLE_DIR = tfds.testing.test_utils.make_tmp_dir()
+        write_archive(pathlib.Path(cls.EXAMPLE_DIR), PAIRS)
+        splits = [tatoeba.split_of(name, "es") for name in tatoeba.cluster([row[:2] for row in PAIRS])]
+        cls.SPLITS = {split: splits.count(split) for split in ("train", "validation", "test")}
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.patch.undo()
+        tfds.testing.test_utils.rm_tmp_dir(cls.EXAMPLE_DIR)
+
+
+def read(folder, split, source="en", target="es"):
+    rows = tatoeba.load(split, source, target, manual_dir=folder / "manual", data_dir=folder / "data")
+    return list(rows.as_numpy_iterator())
+
+
+def test_every_pair_is_in_one_split(small):
+    rows = [row for split in ("train", "validation", "test") for row in read(small, split)]
+    assert sorted((r["source"].decode(), r["target"].decode()) for r in rows) == sorted(row[:2] for row in PAIRS)
+    backwards = [row for split in ("train", "validation", "test") for row in read(small, split, "es", "en")]
+    assert sorted((r["target"].decode(), r["source"].decode()) for r in backwards) == sorted(row[:2] for row in PAIRS)
+    assert 10 < len(read(small, "test")) < 60 and 10 < len(read(small, "validation")) < 60
+
+
+def test_the_normal_form_leaves_what_paraphrases_share():
+    assert tatoeba.normal_form("I CAN'T — won’t!") == tatoeba.normal_form("i cannot, will not")
+    assert tatoeba.normal_form("¿Qué?") == "qué"
+    assert tatoeba.normal_form("Đi!") != tatoeba.normal_form("Di!")
+
+
+def test_what_shares_a_sentence_is_one_cluster():
+    names = tatoeba.cluster(CLUSTER)
+    assert names[0] == names[1] == names[2] == "here i am" != names[3]
+    # Joined through others alone, whatever the order.
+    chain = [(str(i // 2), f"{(i + 1) // 2}") for i in range(20)]
+    for rows in (chain, chain[::-1], chain[1::2] + chain[::2]):
+        assert set(tatoeba.cluster(rows)) == {"0"}
+
+
+def test_a_cluster_stays_whole_whatever_else_there_is(small, monkeypatch):
+    """No sentence of one split is in another, in either language."""
+    rows = [(f"a {i % 40}", f"b {i % 56}") for i in range(300)] + [(f"c {i}", f"d {i // 3}") for i in range(300)]
+    write_archive(small / "manual", rows)
+    seen = {}
+    for split in ("train", "validation", "test"):
+        for row in read(small, split):
+            for sentence in (row["source"], *row.get("references", [row["target"]])):
+                assert seen.setdefault(sentence, split) == split
+    assert set(seen.values()) == {"train", "validation", "test"}
+
+
+def test_the_split_depends_on_the_cluster_alone():
+    splits = [tatoeba.split_of(f"sentence {i}", "es") for i in range(20_000)]
+    assert splits == [tatoeba.split_of(f"sentence {i}", "es") for i in range(20_000)]
+    assert 230 < splits.count("test") < 370 and 140 < splits.count("validation") < 260
+
+
+def test_wrong_files_get_one_sentence(small):
+    path = small / "manual" / "tatoeba" / "spa-eng.zip"
+    good = path.read_bytes()
+    for content in (good[: len(good) // 2], b"<html>Not found</html>", b""):
+        path.write_bytes(content)
+        with pytest.raises(Stop, match=r"spa-eng.zip is damaged .*--manual_dir DIR .*--dataset sample"):
+            read(small, "train")
+    write_archive(small / "manual", PAIRS[:10])
+    with pytest.raises(Stop, match="10 pairs instead of 300"):
+        read(small, "train")
+    write_archive(small / "manual", [("no translation",)] * 300)
+    with pytest.raises(Stop, match="no translation"):
+        read(small, "train")
+    path.unlink()
+    with pytest.raises(Stop, match=r"There is no file .*spa-eng.zip\. .*--dataset sample"):
+        read(small, "train")
+
+
+def test_no_network_gets_one_sentence(small):
+    with pytest.raises(Stop, match=r"Could not download https://www.manythings.org.*no network in tests.*--manual_dir"):
+        tatoeba.load("train", "en", "vi", data_dir=small / "data")
+
+
+def test_unknown_languages_are_refused(small):
+    with pytest.raises(ValueError, match="Received: 'es' to 'vi'"):
+        read(small, "train", "es", "vi")
+
+
+@pytest.mark.skipif(
+    not os.path.exists(os.path.join(os.environ.get("SEQKERAS_MANUAL_DIR", ""), "tatoeba/vie-eng.zip")),
+    reason="SEQKERAS_MANUAL_DIR has no tatoeba",
+)
+def test_the_real_file(tmp_path):
+    sentences, count = {}, {}
+    for split in ("train", "validation", "test"):
+        count[split] = 0
+        for row in tatoeba.load(split, "en", "vi", data_dir=tmp_path).as_numpy_iterator():
+            count[split] += 1
+            for i, sentence in enumerate((row["source"], *row.get("references", [row["target"]]))):
+                key = (i > 0, tatoeba.normal_form(sentence.decode()))
+                assert sentences.setdefault(key, split) == split
+    assert count == {"train": 7_046, "validation": 286, "test": 498}
