@@ -33,7 +33,7 @@ class RecurrentCell(keras.layers.Layer):
 
     and, if its backward equations are derived (`has_derived_gradient`),
 
-    - `step_gradient(gradients, saved, weights, keep)`: the backward equation of one step;
+    - `step_gradient(gradients, saved, weights, keep)`: the backward equation of one step, with `gradient_weights`;
     - `weight_gradients(emitted, saved, before, keep)`: the sums over time, as single large products.
 
     Without these a cell works all the same, by automatic differentiation.
@@ -174,13 +174,21 @@ class RecurrentCell(keras.layers.Layer):
         """
         raise NotImplementedError
 
+    def gradient_weights(self, weights):
+        """What `step_gradient` reads in place of `step_weights()`: made once, where the loop would repeat it each step.
+
+        Most often the transposes, as to multiply with a transpose in place is slower on some machines.
+        """
+        return weights
+
     def step_gradient(self, gradients, saved, weights, keep=None):
         """The backward equation of one step.
 
         Args:
             gradients: tuple of the gradients `(batch, size)` of the states after the step.
             saved: what `step` kept.
-            weights, keep: as for `step`.
+            weights: the tuple of `gradient_weights(step_weights())`.
+            keep: as for `step`.
 
         Returns:
             The tuple of gradients of the states before the step, and a tuple of tensors for `weight_gradients`.

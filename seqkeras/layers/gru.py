@@ -134,6 +134,9 @@ class GRUCell(RecurrentCell):
             n = self.activation(x_content + ops.matmul(content, weights[1]))
         return (n + z * (h - n),), (z, r, content, n, h)
 
+    def gradient_weights(self, weights):
+        return tuple(ops.transpose(kernel) for kernel in weights if len(kernel.shape) == 2)
+
     def step_gradient(self, gradients, saved, weights, keep=None):
         """With a_z, a_r, a_n what goes into the gates and the new content, and m_t = W_hn h_{t-1} + b_hn:
 
@@ -152,18 +155,18 @@ class GRUCell(RecurrentCell):
         dz = dh * (h - n) * gate(z) * scale
         if not self.reset_gate:
             d_recurrent = ops.concatenate([dz, dn], axis=-1)
-            past = ops.matmul(d_recurrent, ops.transpose(weights[0]))
+            past = ops.matmul(d_recurrent, weights[0])
             return (dh * z + (past if keep is None else past * keep),), (d_recurrent,)
         r, content = reset
         if self.reset_after:
             dr = dn * content * gate(r) * scale
             d_recurrent = ops.concatenate([dz, dr, dn * r], axis=-1)
-            past = ops.matmul(d_recurrent, ops.transpose(weights[0]))
+            past = ops.matmul(d_recurrent, weights[0])
             return (dh * z + (past if keep is None else past * keep),), (d_recurrent, dn)
-        d_content = ops.matmul(dn, ops.transpose(weights[1]))
+        d_content = ops.matmul(dn, weights[1])
         dr = d_content * (h if keep is None else h * keep) * gate(r) * scale
         d_gates = ops.concatenate([dz, dr], axis=-1)
-        past = d_content * r + ops.matmul(d_gates, ops.transpose(weights[0]))
+        past = d_content * r + ops.matmul(d_gates, weights[0])
         return (dh * z + (past if keep is None else past * keep),), (d_gates, dn)
 
     def weight_gradients(self, emitted, saved, before, keep=None):

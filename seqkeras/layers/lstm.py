@@ -129,9 +129,8 @@ class LSTMCell(RecurrentCell):
         o = [] if z_o is None else [self.recurrent_activation(z_o)]
         return ops.concatenate([*gates, self.activation(z_g), *o], axis=-1)
 
-    def _split(self, gates):
-        """i, f, g and, where it is there, o."""
-        blocks = ops.split(gates, gates.shape[-1] // self.units, axis=-1)
+    def _with_input_gate(self, blocks):
+        """The list of i, f, g and, where it is there, o."""
         return [1 - blocks[0], *blocks] if self.coupled else blocks
 
     def project(self, inputs):
@@ -153,15 +152,18 @@ class LSTMCell(RecurrentCell):
         if peepholes:
             *z_past, z_g, z_o = ops.split(z, self.blocks, axis=-1)
             z = ops.concatenate([*(a + p * c for a, p in zip(z_past, peepholes)), z_g], axis=-1)
-        gates = self._activate(z)
-        i, f, g, *o = self._split(gates)
+        gates = ops.split(self._activate(z), z.shape[-1] // self.units, axis=-1)
+        i, f, g, *o = self._with_input_gate(gates)
         c_before, c = c, f * c + i * g
         if peepholes:
             z_o = z_o + peepholes[-1] * c
             o = [0.5 * ops.tanh(z_o) + 0.5 if self._one_tanh else self.recurrent_activation(z_o)]
-            gates = ops.concatenate([gates, *o], axis=-1)
+            gates = [*gates, *o]
         tanh_c = self.activation(c)
-        return (o[0] * tanh_c, c), (gates, c_before, tanh_c)
+        return (o[0] * tanh_c, c), (*gates, c_before, tanh_c)
+
+    def gradient_weights(self, weights):
+        return ops.transpose(weights[0]), *weights[1:]
 
     def step_gradient(self, gradients, saved, weights, keep=None):
         """With s' and tanh' the derivatives, written with the values of the gates:
@@ -172,8 +174,8 @@ class LSTMCell(RecurrentCell):
         dh_{t-1}  =  dz_t W_h^T
         dc_{t-1}  =  dc_t f_t,  peephole: + dz_i p_i + dz_f p_f
         """
-        (dh, dc), (gates, c_before, tanh_c), (recurrent_kernel, *peepholes) = gradients, saved, weights
-        i, f, g, o = self._split(gates)
+        (dh, dc), (*gates, c_before, tanh_c), (transposed_kernel, *peepholes) = gradients, saved, weights
+        i, f, g, o = self._with_input_gate(gates)
         act, gate = DERIVATIVES[self.activation], DERIVATIVES[self.recurrent_activation]
         if self._one_tanh:  # the gates' pre-activations stand halved, and so do the peepholes' weights
             peepholes = [2.0 * p for p in peepholes]
@@ -188,7 +190,7 @@ class LSTMCell(RecurrentCell):
         dz = ops.concatenate([*dz_past, dc * i * act(g), dz_o], axis=-1)
         if self._one_tanh:
             dz = dz * self._per_block(2.0, 1.0)
-        dh = ops.matmul(dz, ops.transpose(recurrent_kernel))
+        dh = ops.matmul(dz, transposed_kernel)
         dc = dc * f
         for d, p in zip(dz_past, peepholes):
             dc = dc + d * p
@@ -199,8 +201,8 @@ class LSTMCell(RecurrentCell):
         d_kernel = outer_sum(h if keep is None else h * keep, dz)
         if not self.peephole:
             return dz, (d_kernel,)
-        gates, c_before, _ = saved
-        i, f, g, _ = self._split(gates)
+        *gates, c_before, _ = saved
+        i, f, g, _ = self._with_input_gate(gates)
         *dz_past, _, dz_o = ops.split(dz, self.blocks, axis=-1)
         seen = [*((d, c_before) for d in dz_past), (dz_o, f * c_before + i * g)]
         return dz, (d_kernel, *(ops.sum(d * c, axis=(0, 1)) for d, c in seen))

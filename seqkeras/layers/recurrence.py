@@ -86,6 +86,7 @@ def _forward(cell, projected, states, weights, mask, keep, reverse, unroll, *, s
 
 def _backward(cell, gradients, upstream, saved, weights, mask, keep, reverse, unroll):
     n_read, n_saved = len(upstream), len(saved)
+    weights = cell.gradient_weights(weights)
 
     def step(gradients, x):
         here = tuple(g + d for g, d in zip(gradients, x[:n_read])) + tuple(gradients[n_read:])

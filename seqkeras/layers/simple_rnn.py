@@ -33,10 +33,13 @@ class SimpleRNNCell(RecurrentCell):
         h = self.activation(projected + ops.matmul(past, recurrent_kernel))
         return (h,), (h,)
 
+    def gradient_weights(self, weights):
+        return (ops.transpose(weights[0]),)
+
     def step_gradient(self, gradients, saved, weights, keep=None):
-        (dh,), (h,), (recurrent_kernel,) = gradients, saved, weights
+        (dh,), (h,), (transposed_kernel,) = gradients, saved, weights
         dz = dh * DERIVATIVES[self.activation](h)
-        dh = ops.matmul(dz, ops.transpose(recurrent_kernel))
+        dh = ops.matmul(dz, transposed_kernel)
         return (dh if keep is None else dh * keep,), (dz,)
 
     def weight_gradients(self, emitted, saved, before, keep=None):
