@@ -152,9 +152,14 @@ class RecurrentCell(keras.layers.Layer):
         """Whether `step_gradient` and its companions hold for this cell's activations."""
         return False
 
+    def projection(self):
+        """The tensors that `project` multiplies with and adds: the kernel, and the bias if there is one."""
+        kernel = self._tensor(self.kernel)
+        return (kernel, self._tensor(self.bias)) if self.use_bias else (kernel,)
+
     def project(self, inputs):
         """What needs no past, `(..., features) -> (..., blocks * units)`: inputs times kernel, plus bias."""
-        return affine(inputs, self._tensor(self.kernel), self._tensor(self.bias) if self.use_bias else None)
+        return affine(inputs, *self.projection())
 
     def step_weights(self):
         """The tensors that `step` multiplies the past with, as a tuple."""

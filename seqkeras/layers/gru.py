@@ -3,7 +3,7 @@
 import keras
 from keras import activations, ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, affine, outer_sum
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -98,12 +98,11 @@ class GRUCell(RecurrentCell):
     def _gate(self, z):
         return 0.5 * ops.tanh(z) + 0.5 if self._one_tanh else self.recurrent_activation(z)
 
-    def project(self, inputs):
-        bias = None
-        if self.use_bias:
-            bias = self._tensor(self.bias)
-            bias = self._halved(bias[0] if self._two_biases else bias)
-        return affine(inputs, self._halved(self._tensor(self.kernel)), bias)
+    def projection(self):
+        kernel, *bias = super().projection()
+        if self._two_biases:
+            bias = [b[0] for b in bias]
+        return tuple(self._halved(tensor) for tensor in (kernel, *bias))
 
     def step_weights(self):
         """The kernel, and its bias if any; with the reset before the product, the kernels of gates and content."""

@@ -3,7 +3,7 @@
 import keras
 from keras import activations, initializers, ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, affine, outer_sum
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -133,9 +133,8 @@ class LSTMCell(RecurrentCell):
         """The list of i, f, g and, where it is there, o."""
         return [1 - blocks[0], *blocks] if self.coupled else blocks
 
-    def project(self, inputs):
-        bias = self._halved(self._tensor(self.bias)) if self.use_bias else None
-        return affine(inputs, self._halved(self._tensor(self.kernel)), bias)
+    def projection(self):
+        return tuple(self._halved(tensor) for tensor in super().projection())
 
     def step_weights(self):
         """The recurrent kernel; with peepholes, p_i, p_f and p_o too, `(units,)` each, without p_i if coupled."""
@@ -177,19 +176,16 @@ class LSTMCell(RecurrentCell):
         (dh, dc), (*gates, c_before, tanh_c), (transposed_kernel, *peepholes) = gradients, saved, weights
         i, f, g, o = self._with_input_gate(gates)
         act, gate = DERIVATIVES[self.activation], DERIVATIVES[self.recurrent_activation]
-        if self._one_tanh:  # the gates' pre-activations stand halved, and so do the peepholes' weights
-            peepholes = [2.0 * p for p in peepholes]
+        scale = 2.0 if self._one_tanh else 1.0  # the gates' pre-activations and the peepholes' weights stand halved
         dc = dc + dh * o * act(tanh_c)
-        dz_o = dh * tanh_c * gate(o)
+        dz_o = dh * tanh_c * gate(o) * scale
         if peepholes:
             dc = dc + dz_o * peepholes[-1]
         if self.coupled:
-            dz_past = [dc * (c_before - g) * gate(f)]
+            dz_past = [dc * (c_before - g) * gate(f) * scale]
         else:
-            dz_past = [dc * g * gate(i), dc * c_before * gate(f)]
+            dz_past = [dc * g * gate(i) * scale, dc * c_before * gate(f) * scale]
         dz = ops.concatenate([*dz_past, dc * i * act(g), dz_o], axis=-1)
-        if self._one_tanh:
-            dz = dz * self._per_block(2.0, 1.0)
         dh = ops.matmul(dz, transposed_kernel)
         dc = dc * f
         for d, p in zip(dz_past, peepholes):

@@ -13,17 +13,22 @@ of the loop. Here a cell says what its backward step will need (`step` returns i
 itself (`step_gradient`, one product), and the sum over time as one large product (`weight_gradients`).
 """
 
+import keras
 from keras import ops
 
+from seqkeras.layers.cell import RecurrentCell, affine, outer_sum
 from seqkeras.layers.scan import custom_gradient, scan
 
+# Of fewer rows a product takes as long as its kernel takes to come from memory: then one for all steps is better.
+SMALL_BATCH = 8
 
-def run_derived(cell, projected, states, weights, mask, keep, *, sequences, training, reverse, unroll):
+
+def run_derived(cell, inputs, states, weights, mask, keep, *, sequences, training, reverse, unroll):
     """Runs `cell` through time, with its derived gradient.
 
     Args:
         cell: a RecurrentCell with `has_derived_gradient`.
-        projected: `(time, batch, ...)`, what `cell.project` gives for all steps.
+        inputs: `(time, batch, features)`.
         states: tuple of the initial states `(batch, size)`.
         weights: tuple of `cell.step_weights()`.
         mask: bool `(time, batch, 1)` or None; where False, the states pass the step unchanged.
@@ -38,14 +43,16 @@ def run_derived(cell, projected, states, weights, mask, keep, *, sequences, trai
         The states that `cell.read` looks at after each step, a tuple of `(time, batch, size)`, empty unless
         `sequences`; and the tuple of last states.
     """
-    n_states, n_read = len(states), cell.states_read if sequences else 0
+    n_states, n_weights, n_read = len(states), len(weights), cell.states_read if sequences else 0
+    inputs, projection = (inputs, cell.projection()) if _projects_in_loop(cell, inputs) else (cell.project(inputs), ())
 
     @custom_gradient
-    def through_time(projected, *states_and_weights):
-        states, weights = states_and_weights[:n_states], states_and_weights[n_states:]
+    def through_time(inputs, *tensors):
+        states, weights = tensors[:n_states], tensors[n_states : n_states + n_weights]
+        projection = tensors[n_states + n_weights :]
 
         def forward(save):
-            return _forward(cell, projected, states, weights, mask, keep, reverse, unroll, save=save)
+            return _forward(cell, inputs, projection, states, weights, mask, keep, reverse, unroll, save=save)
 
         last, emitted = forward(save=training)
 
@@ -57,30 +64,53 @@ def run_derived(cell, projected, states, weights, mask, keep, *, sequences, trai
             )
             before = tuple(_shifted(s, h, reverse) for s, h in zip(states, history))
             d_projected, d_weights = cell.weight_gradients(local, saved, before, keep)
-            return (d_projected, *first, *d_weights)
+            d_inputs, d_projection = _affine_gradients(d_projected, inputs, *projection)
+            return (d_inputs, *first, *d_weights, *d_projection)
 
         return (*emitted[:n_read], *last), backward
 
-    results = through_time(projected, *states, *weights)
+    results = through_time(inputs, *states, *weights, *projection)
     return tuple(results[:n_read]), tuple(results[n_read:])
 
 
-def run_automatic(cell, projected, states, weights, mask, keep, *, sequences, training, reverse, unroll):
+def run_automatic(cell, inputs, states, weights, mask, keep, *, sequences, training, reverse, unroll):
     """As `run_derived`, with the gradient left to automatic differentiation: for cells and activations without one."""
     last, emitted = _forward(
-        cell, projected, states, weights, mask, keep, reverse, unroll, differentiable=True, save=False
+        cell, cell.project(inputs), (), states, weights, mask, keep, reverse, unroll, differentiable=True, save=False
     )
     return tuple(emitted) if sequences else (), tuple(last)
 
 
-def _forward(cell, projected, states, weights, mask, keep, reverse, unroll, *, save, differentiable=False):
+def _projects_in_loop(cell, inputs):
+    """Whether each step projects its own input: then the projections of all steps are never written to memory.
+
+    They are blocks times as large as the states, and XLA on a CPU does not vectorise a step that reads one of them. On
+    a GPU one large product is the better way.
+    """
+    batch = inputs.shape[1]
+    affine_only = type(cell).project is RecurrentCell.project
+    return affine_only and keras.backend.backend() == "tensorflow" and (batch is None or batch >= SMALL_BATCH)
+
+
+def _affine_gradients(d_projected, inputs, kernel=None, bias=None):
+    """The gradients of `affine(inputs, kernel, bias)`: of the inputs, and a tuple of those of kernel and bias."""
+    if kernel is None:  # the inputs are projected already
+        return d_projected, ()
+    d_weights = (outer_sum(inputs, d_projected),)
+    if bias is not None:
+        d_weights = (*d_weights, ops.sum(d_projected, axis=(0, 1)))
+    return affine(d_projected, ops.transpose(kernel)), d_weights
+
+
+def _forward(cell, inputs, projection, states, weights, mask, keep, reverse, unroll, *, save, differentiable=False):
     def step(states, x):
-        new, saved = cell.step(x[0], states, weights, keep)
+        projected = affine(x[0], *projection) if projection else x[0]
+        new, saved = cell.step(projected, states, weights, keep)
         if mask is not None:
             new = tuple(ops.where(x[1], s, old) for s, old in zip(new, states))
         return new, (*new[: cell.states_read], *(saved if save else ()))
 
-    xs = (projected,) if mask is None else (projected, mask)
+    xs = (inputs,) if mask is None else (inputs, mask)
     return scan(step, tuple(states), xs, reverse, unroll, differentiable)
 
 

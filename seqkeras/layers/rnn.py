@@ -281,11 +281,10 @@ class RNN(keras.layers.Layer):
         """A cell of this package over the whole sequence."""
         x, *states = (ops.cast(tensor, cell.compute_dtype) for tensor in (x, *states))
         drop, keep = cell.dropout_masks(ops.shape(x)[1], training)
-        projected = cell.project(x if drop is None else x * drop)
         run = run_derived if self.path == "derived" else run_automatic
         history, states = run(
             cell,
-            projected,
+            x if drop is None else x * drop,
             tuple(states),
             cell.step_weights(),
             mask,
