@@ -161,7 +161,8 @@ class GRUCell(RecurrentCell):
             dr = dn * content * gate(r) * scale
             d_recurrent = ops.concatenate([dz, dr, dn * r], axis=-1)
             past = ops.matmul(d_recurrent, weights[0])
-            return (dh * z + (past if keep is None else past * keep),), (d_recurrent, dn)
+            d_projected = ops.concatenate([dz, dr, dn], axis=-1)
+            return (dh * z + (past if keep is None else past * keep),), (d_recurrent, d_projected)
         d_content = ops.matmul(dn, weights[1])
         dr = d_content * (h if keep is None else h * keep) * gate(r) * scale
         d_gates = ops.concatenate([dz, dr], axis=-1)
@@ -169,18 +170,16 @@ class GRUCell(RecurrentCell):
         return (dh * z + (past if keep is None else past * keep),), (d_gates, dn)
 
     def weight_gradients(self, emitted, saved, before, keep=None):
-        d_recurrent, *dn = emitted
+        d_recurrent = emitted[0]
         past = before[0] if keep is None else before[0] * keep
         d_kernel = outer_sum(past, d_recurrent)
         if not self.reset_gate:
             return d_recurrent, (d_kernel,)
-        (dn,) = dn
         if self.reset_after:
-            d_projected = ops.concatenate([d_recurrent[..., : 2 * self.units], dn], axis=-1)
             bias = (ops.sum(d_recurrent, axis=(0, 1)),) if self.use_bias else ()
-            return d_projected, (d_kernel, *bias)
+            return emitted[1], (d_kernel, *bias)
         content = saved[2]
-        return ops.concatenate(emitted, axis=-1), (d_kernel, outer_sum(content, dn))
+        return ops.concatenate(emitted, axis=-1), (d_kernel, outer_sum(content, emitted[1]))
 
 
 @keras.saving.register_keras_serializable("seqkeras")
