@@ -1,13 +1,14 @@
 """Recurrent layers against keras.layers and torch.nn: a forward pass, a training step, the first call, memory.
 
     pip install -r requirements-bench.txt
-    python -m benchmarks.layers [--layers LSTM,GRU] [--shapes 0,1] [--runs 15] [--memory]
+    python -m benchmarks.layers [--layers LSTM,GRU] [--shapes 0,1] [--runs 15] [--seconds 10] [--memory]
     KERAS_BACKEND=jax python -m benchmarks.layers       on a GPU machine: XLA against cuDNN
 
 Every contender runs in this one process, in turns, so that a busy machine hurts all alike; what is printed are medians,
 half the distance of the quartiles behind them, and ratios of medians. keras.layers and this package each run as a plain
 graph and under XLA, and the better one counts. The floor is the time of the layer's matrix products alone, each at the
 best rate that any library here reached with it. `--memory` measures the peak of each contender in a process of its own.
+A row takes `--seconds` at most, or five runs if these take longer: on two quiet cores all rows take 15 minutes or so.
 """
 
 import argparse
@@ -25,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 SHAPES = ((32, 128, 64, 128), (64, 40, 128, 256), (64, 100, 256, 512), (32, 1000, 32, 64), (1, 100, 256, 512))
 LAYERS = ("SimpleRNN", "LSTM", "GRU", "Bidirectional(LSTM)")
 BLOCKS = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
+FEWEST_RUNS = 5
 RESULTS = pathlib.Path(__file__).parent / "results"
 
 
@@ -130,12 +132,15 @@ def contenders(xla_only, with_torch):
     return found
 
 
-def race(functions, runs):
-    """Runs the functions in turns; the seconds of every run of each."""
+def race(functions, runs, limit=float("inf")):
+    """Runs the functions in turns; the seconds of every run of each. No turn begins after `limit` seconds."""
     for function in functions.values():
         function()
     seconds = {name: [] for name in functions}
-    for _ in range(runs):
+    begun = time.perf_counter()
+    for run in range(runs):
+        if run >= FEWEST_RUNS and time.perf_counter() - begun > limit:
+            break
         for name, function in functions.items():
             start = time.perf_counter()
             function()
@@ -185,7 +190,7 @@ def _best_product(m, k, n, with_torch, runs):
     return _products[m, k, n]
 
 
-def measure(layer, shape, training, runs, names, with_torch, on_gpu):
+def measure(layer, shape, training, runs, limit, names, with_torch, on_gpu):
     """One row of the table."""
     functions, first = {}, {}
     for name, (library, xla) in names.items():
@@ -193,7 +198,7 @@ def measure(layer, shape, training, runs, names, with_torch, on_gpu):
         functions[name] = contender(library, layer, shape, training, xla)
         functions[name]()
         first[name] = time.perf_counter() - start
-    seconds = race(functions, runs)
+    seconds = race(functions, runs, limit)
     median = {name: statistics.median(s) for name, s in seconds.items()}
     quarter = {name: statistics.quantiles(s, n=4) if len(s) > 1 else [s[0]] * 3 for name, s in seconds.items()}
     ours = min(value for name, value in median.items() if name.startswith("seqkeras"))
@@ -203,6 +208,7 @@ def measure(layer, shape, training, runs, names, with_torch, on_gpu):
         "shape": shape,
         "pass": "training step" if training else "forward",
         "milliseconds": {name: 1e3 * value for name, value in median.items()},
+        "runs": len(next(iter(seconds.values()))),
         "spread_milliseconds": {name: 1e3 * (q[2] - q[0]) / 2 for name, q in quarter.items()},
         "first_call_seconds": first,
         "floor_milliseconds": None if on_gpu else 1e3 * floor(layer, shape, training, with_torch),
@@ -236,7 +242,9 @@ def show(row):
     floor_text = f"  floor {row['floor_milliseconds']:.1f}" if row["floor_milliseconds"] else ""
     torch = f", torch {row['times_as_fast_as_torch']:.2f}" if row["times_as_fast_as_torch"] else ""
     shape = "B{} T{} D{} H{}".format(*row["shape"])
+    first = "  ".join(f"{name} {value:.1f}" for name, value in row["first_call_seconds"].items())
     print(f"{row['layer']:20}{shape:22}{row['pass']:14} ms: {times}{floor_text}", flush=True)
+    print(f"{'':56} first call, seconds: {first}")
     print(f"{'':56} times as fast as keras {row['times_as_fast_as_keras']:.2f}{torch}", flush=True)
 
 
@@ -251,6 +259,7 @@ def main():
     parser.add_argument("--shapes", default=",".join(map(str, range(len(SHAPES)))), help=f"places in {SHAPES}")
     parser.add_argument("--passes", default="training,forward")
     parser.add_argument("--runs", type=int, default=15, help="of each contender, in turns")
+    parser.add_argument("--seconds", type=float, default=10, help=f"a row, unless {FEWEST_RUNS} runs take longer")
     parser.add_argument("--memory", action="store_true", help="also measure the peak memory of training steps")
     parser.add_argument("--out", default=str(RESULTS / "layers.json"))
     options = parser.parse_args()
@@ -271,11 +280,14 @@ def main():
             for which in options.passes.split(","):
                 if which == "training" and shape[0] == 1:
                     continue
-                row = measure(layer, shape, which == "training", options.runs, names, bool(torch), on_gpu)
+                row = measure(
+                    layer, shape, which == "training", options.runs, options.seconds, names, bool(torch), on_gpu
+                )
+                show(row)
                 if options.memory and which == "training" and not on_gpu:
                     row["peak_memory_mib"] = peak_memory(layer, shape, names)
-                    print("peak MiB:", {name: round(value) for name, value in row["peak_memory_mib"].items()})
-                show(row)
+                    peaks = "  ".join(f"{name} {value:.0f}" for name, value in row["peak_memory_mib"].items())
+                    print(f"{'':56} peak memory, MiB: {peaks}", flush=True)
                 rows.append(row)
                 _write(options.out, rows)
     for which in ("training step", "forward"):
