@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqkeras.layers import RNN
+from seqkeras.layers import RNN, recurrence
 from tests.seqkeras.layers.peers import (
     BATCH,
     FEATURES,
@@ -50,6 +50,11 @@ class DropIn:
     ours, theirs, cell, options = None, None, None, {}
     # Activations: pairs for the layer's arguments `activation` and `recurrent_activation`, with the path they take.
     activations = []
+
+    @pytest.fixture(autouse=True)
+    def project_in_the_loop(self, monkeypatch):
+        """As it is with batches of the usual sizes, also with the few rows of these tests."""
+        monkeypatch.setattr(recurrence, "SMALL_BATCH", 1)
 
     def make(self, **options):
         return self.ours(UNITS, **{**self.options, **options})
@@ -227,6 +232,17 @@ class DropIn:
                 layer(inputs("float64"))
                 randomize(layer)
                 assert_gradient(layer, inputs("float64"), mask=MASK)
+
+    @pytest.mark.parametrize("options", [{}, {"use_bias": False, "go_backwards": True}])
+    def test_projection_ahead_equals_projection_in_the_loop(self, options, monkeypatch):
+        found = []
+        layer = self.make(dtype="float64", return_state=True, **options, **SEQUENCES)
+        layer(inputs("float64"))
+        randomize(layer)
+        for smallest in (1, BATCH + 1):
+            monkeypatch.setattr(recurrence, "SMALL_BATCH", smallest)
+            found.append(results(layer, inputs("float64"), training=True, mask=MASK))
+        assert_same(*found, 1e-12)
 
     def test_second_derivatives(self):
         """The derived path either gives them right or fails; it never gives wrong ones."""
