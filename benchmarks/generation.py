@@ -4,9 +4,9 @@
     python -m benchmarks.generation [--model saved_models/music] [--symbols 300] [--runs 7]
 
 The loops in Python are the usual ones of tutorials: one call of the model a symbol, a draw from its logits, and the
-draw fed back. They have the same network as the SavedModel, with random weights; one more has the course's network, one LSTM
-of 1,024 units. Every contender writes so many symbols, in turns; medians, half the distance of the quartiles behind
-them, and ratios of medians. Nothing ends a text early: the SavedModel's rate is of the symbols it really wrote.
+draw fed back. They have the same network as the SavedModel, with random weights; one more has the course's network, one
+LSTM of 1,024 units. Every contender writes so many symbols, in turns; medians, half the distance of the quartiles
+behind them, and ratios of medians. The SavedModel's tunes may end early: its rate is of the symbols it really wrote.
 """
 
 import argparse

@@ -30,7 +30,7 @@ FEWEST_RUNS = 5
 RESULTS = pathlib.Path(__file__).parent / "results"
 
 
-def contender(library, layer, shape, training, xla):
+def contender(library, layer, shape, training, xla, **options):
     """A function without arguments that runs one pass and waits for its end.
 
     Args:
@@ -39,6 +39,7 @@ def contender(library, layer, shape, training, xla):
         shape: one of `SHAPES`.
         training: a whole training step's gradients, or the forward pass alone.
         xla: compile with XLA; of no meaning to torch.
+        options: other arguments of the layer of "keras" or "seqkeras".
     """
     bidirectional = layer.startswith("Bidirectional")
     kind = layer.removeprefix("Bidirectional(").removesuffix(")")
@@ -53,7 +54,7 @@ def contender(library, layer, shape, training, xla):
         source = keras.layers
     else:
         import seqkeras.layers as source
-    made = getattr(source, kind)(units, return_sequences=True)
+    made = getattr(source, kind)(units, **{"return_sequences": True, **options})
     made = source.Bidirectional(made) if bidirectional else made
     made.build((batch, steps, features))
     x = np.random.default_rng(0).normal(size=(batch, steps, features)).astype("float32")

@@ -14,7 +14,7 @@ class Sampler:
         sampler = Sampler(top_p=0.95)                  # outside the graph
         room = ops.pad(prompt, [(0, 0), (0, 200)])
         given = ops.pad(ops.ones_like(prompt, dtype="bool"), [(0, 0), (0, 200)])
-        ids = sampler(model.step, model.start(32), room, given, temperature=0.8, seed=7, end=END)
+        ids = sampler(model.step_function(), model.start(32), room, given, temperature=0.8, seed=7, end=END)
 
     Args:
         top_k: draw among the k likeliest symbols alone; 1 is the greedy choice. All if None.
@@ -23,7 +23,7 @@ class Sampler:
 
     Call arguments:
         step: function of ids int32 `(batch,)` and the states to logits `(batch, vocabulary)` and the new states, such
-            as `LanguageModel.step`.
+            as `LanguageModel.step_function()`.
         states: nested structure of tensors, the states before the prompt's first symbol.
         prompt: int32 `(batch, length)`, what is given, and room for what is to be written. Each row begins with at
             least one given symbol, such as the one that marks a start; rows may differ in how many.

@@ -255,6 +255,21 @@ class RecurrentCell(keras.layers.Layer):
         output = self.read(states[: self.states_read])
         return output, list(states) if nested else states[0]
 
+    def step_function(self):
+        """A function of inputs and states like `call`, without dropout, for a loop that takes many steps.
+
+        What depends on the weights alone is computed here, once, and not in each of its calls.
+        """
+        projection = self.projection() if type(self).project is RecurrentCell.project else None
+        weights = self.step_weights()
+
+        def step(inputs, states):
+            projected = self.project(inputs) if projection is None else affine(inputs, *projection)
+            states, _ = self.step(projected, tuple(states), weights)
+            return self.read(states[: self.states_read]), list(states)
+
+        return step
+
     def get_config(self):
         config = {}
         for name in self.arguments:

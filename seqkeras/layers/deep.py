@@ -236,28 +236,32 @@ class DeepRNN(keras.layers.Layer):
 
     reset_states = reset_state
 
-    def step(self, inputs, states):
-        """One step of a sequence that is not known yet, without dropout: what a model that writes runs on.
+    def step_function(self):
+        """A function that takes one step of a sequence that is not known yet: what a model that writes runs on.
 
-        Args:
-            inputs: `(batch, features)`.
-            states: flat list of tensors `(batch, units)`, as `get_initial_state` gives them.
+        What depends on the weights alone is computed here, once, and not in each of its calls. There is no dropout.
 
         Returns:
-            The output `(batch, units)`, and the list of states after the step.
+            A function of inputs `(batch, features)` and states, a flat list of tensors `(batch, units)` as
+            `get_initial_state` gives them, to the output `(batch, units)` and the list of states after the step.
 
         Raises:
             ValueError: if the network is bidirectional, for then a step waits for all that follow.
         """
         if self.bidirectional:
             raise ValueError("A bidirectional network cannot take one step: its outputs wait for the sequence's end.")
+        steps = [layer.cell.step_function() for layer in self.recurrent_layers]
         each = len(self.state_size) // self.num_layers
-        x, after = inputs, []
-        for depth, layer in enumerate(self.recurrent_layers):
-            y, new = layer.cell(x, list(states[each * depth : each * (depth + 1)]))
-            after += new
-            x = y + ops.cast(x, y.dtype) if self.residual and x.shape[-1] == y.shape[-1] else y
-        return x, after
+
+        def step(inputs, states):
+            x, after = inputs, []
+            for depth, step_layer in enumerate(steps):
+                y, new = step_layer(x, states[each * depth : each * (depth + 1)])
+                after += new
+                x = y + ops.cast(x, y.dtype) if self.residual and x.shape[-1] == y.shape[-1] else y
+            return x, after
+
+        return step
 
     # Through the layers
 

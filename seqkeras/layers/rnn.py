@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import keras
 from keras import ops, tree
 
-from seqkeras.layers.cell import RecurrentCell
+from seqkeras.layers.cell import RecurrentCell, check_units
+from seqkeras.layers.checkpoints import run_checkpointed
 from seqkeras.layers.recurrence import run_automatic, run_derived
 from seqkeras.layers.scan import scan
 from seqkeras.layers.stacked_rnn_cells import StackedRNNCells, output_size
@@ -37,6 +38,10 @@ class RNN(keras.layers.Layer):
         unroll: write the loop out step by step; the number of steps must be static.
         zero_output_for_mask: give zeros at masked steps.
         gradient: "derived", "automatic", or "auto", which is derived wherever the cell and its activations allow it.
+        checkpoint_every: number of steps between gradient checkpoints, or None for none. With it, training keeps the
+            states at every so many steps alone and computes the steps between again for the gradient: for sequences too
+            long for the memory. Values and gradients stay the same, a training step takes about a third longer. The
+            square root of the length is a good number. For the cells of this package.
 
     Call arguments:
         sequences: `(batch, time, features)`; a foreign cell may take more axes.
@@ -53,7 +58,8 @@ class RNN(keras.layers.Layer):
 
     Raises:
         ValueError: if the cell is none, if a stateful layer is not told its batch size or meets another one, if
-            `unroll` meets an unknown length, or if `gradient="derived"` is asked of a cell that has none.
+            `unroll` meets an unknown length, if `gradient="derived"` is asked of a cell that has none, or if
+            `checkpoint_every` is no positive integer, or is asked of a foreign cell or of an unrolled loop.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class RNN(keras.layers.Layer):
         unroll=False,
         zero_output_for_mask=False,
         gradient="auto",
+        checkpoint_every=None,
         **kwargs,
     ):
         if isinstance(cell, (list, tuple)):
@@ -84,6 +91,19 @@ class RNN(keras.layers.Layer):
             )
         if gradient not in GRADIENTS:
             raise ValueError(f"`gradient` should be one of {GRADIENTS}. Received: gradient={gradient!r}")
+        if checkpoint_every is not None:
+            check_units(checkpoint_every, "checkpoint_every")
+            if unroll:
+                raise ValueError(
+                    "A loop that is written out has no checkpoints: use `unroll` or `checkpoint_every`. "
+                    f"Received: unroll={unroll}, checkpoint_every={checkpoint_every}"
+                )
+            foreign = [c for c in getattr(cell, "cells", [cell]) if not has_step(c)]
+            if foreign:
+                raise ValueError(
+                    "`checkpoint_every` is for the cells of seqkeras.layers, whose steps are without side effects and "
+                    f"can be run again. Received: checkpoint_every={checkpoint_every} with the cell {foreign[0]}"
+                )
         super().__init__(**kwargs)
         self.cell = cell
         self.return_sequences = return_sequences
@@ -93,6 +113,7 @@ class RNN(keras.layers.Layer):
         self.unroll = unroll
         self.zero_output_for_mask = zero_output_for_mask
         self.gradient = gradient
+        self.checkpoint_every = checkpoint_every
         self.single_state = isinstance(state_size, int)
         self.state_size = [state_size] if self.single_state else list(state_size)
         self.supports_masking = True
@@ -282,18 +303,15 @@ class RNN(keras.layers.Layer):
         x, *states = (ops.cast(tensor, cell.compute_dtype) for tensor in (x, *states))
         drop, keep = cell.dropout_masks(ops.shape(x)[1], training)
         run = run_derived if self.path == "derived" else run_automatic
-        history, states = run(
-            cell,
-            x if drop is None else x * drop,
-            tuple(states),
-            cell.step_weights(),
-            mask,
-            keep,
-            sequences=sequences,
-            training=bool(training),
-            reverse=self.go_backwards,
-            unroll=self.unroll,
-        )
+        how = {"sequences": sequences, "reverse": self.go_backwards}
+        if self.checkpoint_every is not None:
+            history, states = run_checkpointed(
+                run, cell, x, tuple(states), mask, drop, keep, every=self.checkpoint_every, **how
+            )
+        else:
+            inputs = x if drop is None else x * drop
+            how |= {"training": bool(training), "unroll": self.unroll}
+            history, states = run(cell, inputs, tuple(states), cell.step_weights(), mask, keep, **how)
         output = cell.read(history if sequences else states[: cell.states_read])
         if mask is not None:
             if self.zero_output_for_mask:
@@ -348,6 +366,7 @@ class RNN(keras.layers.Layer):
             "unroll": self.unroll,
             "zero_output_for_mask": self.zero_output_for_mask,
             "gradient": self.gradient,
+            "checkpoint_every": self.checkpoint_every,
             "cell": keras.saving.serialize_keras_object(self.cell),
         }
         return {**super().get_config(), **config}

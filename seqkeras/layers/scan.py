@@ -121,3 +121,26 @@ def custom_gradient(function):
 
     # TensorFlow takes a variable among the arguments for one that the function captured, and wants its gradient apart.
     return lambda *args: ops.custom_gradient(function)(*map(tf.convert_to_tensor, args))
+
+
+def vector_jacobian_product(function, args, upstream):
+    """The gradient of each of `args`, from the gradients `upstream` of the tuple of tensors `function(*args)`."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.vjp(function, *args)[1](tuple(upstream))
+    if backend == "torch":
+        import torch
+
+        with torch.enable_grad():
+            args = [a.detach().requires_grad_() for a in args]
+            outputs = function(*args)
+        gradients = torch.autograd.grad(outputs, args, upstream, allow_unused=True)
+        return tuple(torch.zeros_like(a) if g is None else g for a, g in zip(args, gradients))
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(args)
+        outputs = function(*args)
+    return tape.gradient(outputs, args, upstream, unconnected_gradients="zero")

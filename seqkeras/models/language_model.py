@@ -24,7 +24,7 @@ class LanguageModel(keras.Model):
         model(next(iter(dataset)))      # where "reset" says so, a row begins with fresh states
 
     And it writes one symbol at a time: `states = model.start(batch_size)`, `logits, states = model.step(ids, states)`;
-    `seqkeras.decoding.Sampler` does so inside the graph.
+    `seqkeras.decoding.Sampler` does so inside the graph, fastest with `model.step_function()`.
 
     Args:
         vocabulary_size: number of ids.
@@ -144,8 +144,17 @@ class LanguageModel(keras.Model):
         Returns:
             Logits of the next symbol, float32 `(batch, vocabulary_size)`, and the states after this one.
         """
-        output, states = self.recurrent.step(self.embedding(ids), states)
-        return self._logits(output), states
+        return self.step_function()(ids, states)
+
+    def step_function(self):
+        """`step` for a loop that takes many: what depends on the weights alone is computed here, once."""
+        take_step = self.recurrent.step_function()
+
+        def step(ids, states):
+            output, states = take_step(self.embedding(ids), states)
+            return self._logits(output), states
+
+        return step
 
     def reset_state(self, rows=None):
         """Sets the states of a stateful model to zero: all, or in the rows where `rows`, bool `(batch,)`, is True."""

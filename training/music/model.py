@@ -75,7 +75,7 @@ class Music(tf.Module):
         ids = tf.pad(ids, [[0, 0], [0, room - tf.shape(ids)[1]]])
         places = tf.range(room)[None]
         written = self.sampler(
-            self.step,
+            self.step_function(),
             self.nothing(tf.shape(prompt)[0]),
             ids,
             places < counts[:, None],
@@ -94,9 +94,10 @@ class Music(tf.Module):
         ids = given.to_tensor(PADDING)
         batch = tf.shape(ids)[0]
         last = tf.zeros((batch, len(self.symbols)))
+        step = self.step_function()
 
         def read_one(place, logits, state):
-            new_logits, new_state = self.step(ids[:, place], state)
+            new_logits, new_state = step(ids[:, place], state)
             kept = (place < tf.cast(given.row_lengths(), tf.int32))[:, None]
             return place + 1, tf.where(kept, new_logits, logits), tf.where(kept, new_state, state)
 
@@ -112,7 +113,7 @@ class Music(tf.Module):
     def next(self, token, state):
         """token int32 `(batch,)`, the symbol chosen, and the state before it -> the state behind it, and the logits of
         what comes next, as `start` gives them."""
-        logits, state = self.step(tf.clip_by_value(token, 0, len(self.symbols) - 1), state)
+        logits, state = self.step_function()(tf.clip_by_value(token, 0, len(self.symbols) - 1), state)
         return {"state": state, "logits": tf.where(self.banned(state), -1e9, logits)}
 
     def vocabulary(self):
@@ -125,17 +126,23 @@ class Music(tf.Module):
         """The state before a tune."""
         return tf.zeros((batch_size, sum(self.sizes) + len(FIELDS) + 3))
 
-    def step(self, ids, state):
-        *states, seen, place = tf.split(state, [*self.sizes, len(FIELDS), 3], axis=1)
-        logits, states = self.model.step(ids, states)
-        seen = tf.maximum(seen, tf.transpose(tf.gather(self.lines, ids, axis=1)))
-        body, line_begins, _ = tf.unstack(place, axis=1)
-        letter_begins = line_begins * tf.gather(self.is_letter, ids)
-        body = tf.maximum(body, tf.gather(self.is_character, ids))
-        line_begins = tf.cast(tf.equal(ids, self.newline), tf.float32)
-        # Behind the header too a line begins.
-        line_begins = tf.maximum(line_begins, 1 - body)
-        return logits, tf.concat([*states, seen, tf.stack([body, line_begins, letter_begins], axis=1)], axis=1)
+    def step_function(self):
+        """A function of ids int32 `(batch,)` and the state before them to the logits and the state behind them."""
+        take_step = self.model.step_function()
+
+        def step(ids, state):
+            *states, seen, place = tf.split(state, [*self.sizes, len(FIELDS), 3], axis=1)
+            logits, states = take_step(ids, states)
+            seen = tf.maximum(seen, tf.transpose(tf.gather(self.lines, ids, axis=1)))
+            body, line_begins, _ = tf.unstack(place, axis=1)
+            letter_begins = line_begins * tf.gather(self.is_letter, ids)
+            body = tf.maximum(body, tf.gather(self.is_character, ids))
+            line_begins = tf.cast(tf.equal(ids, self.newline), tf.float32)
+            # Behind the header too a line begins.
+            line_begins = tf.maximum(line_begins, 1 - body)
+            return logits, tf.concat([*states, seen, tf.stack([body, line_begins, letter_begins], axis=1)], axis=1)
+
+        return step
 
     def banned(self, state):
         """bool `(batch, symbols)`: what may not come next."""

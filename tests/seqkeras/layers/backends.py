@@ -71,6 +71,8 @@ def cases():
         "SCRN": SCRN(UNITS, 3, learn_alpha=True, **ALL),
         "EchoState": EchoState(UNITS, leak_rate=0.5, **ALL),
         "DeepRNN": DeepRNN("gru", FEATURES, num_layers=2, residual=True, **ALL),
+        "LSTM with checkpoints": LSTM(UNITS, checkpoint_every=4, **ALL),
+        "LSTM automatic with checkpoints": LSTM(UNITS, activation="gelu", checkpoint_every=3, go_backwards=True, **ALL),
         "Elman": Elman(UNITS, 3, **ALL),
         "stack": RNN([LSTMCell(4), GRUCell(UNITS)], **ALL),
         "their cell": RNN(keras.layers.LSTMCell(UNITS), **ALL),

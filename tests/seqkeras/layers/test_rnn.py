@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from seqkeras import layers
-from seqkeras.layers import GRU, LSTM, RNN, Bidirectional, Elman, GRUCell, LSTMCell, SimpleRNN
+from seqkeras.layers import GRU, LSTM, RNN, Bidirectional, DeepRNN, Elman, GRUCell, LSTMCell, SimpleRNN
 from tests.seqkeras.layers.drop_in import label
 from tests.seqkeras.layers.peers import (
     BATCH,
@@ -273,6 +273,41 @@ def test_training_under_xla_in_mixed_precision_with_dropout():
     finally:
         keras.mixed_precision.set_dtype_policy(policy)
     assert all(np.isfinite(a).all() and a.dtype != "bfloat16" for a in half)
+
+
+def trained_from_a_seed(jit_compile, stateful):
+    """Weights after 50 batches of one bucket's shape with all kinds of dropout, and how often the step was traced."""
+    keras.utils.set_random_seed(11)
+    x = keras.Input(batch_shape=(4, None, FEATURES))
+    dropouts = {"dropout": 0.3, "recurrent_dropout": 0.3, "stateful": stateful}
+    y = GRU(UNITS, return_sequences=True, **dropouts)(keras.layers.Masking()(x))
+    y = DeepRNN("lstm", UNITS, num_layers=2, **dropouts)(y)
+    model = keras.Model(x, keras.layers.Dense(1)(y))
+    optimizer = keras.optimizers.SGD(0.05)
+    optimizer.build(model.trainable_variables)
+    traces = []
+
+    @tf.function(jit_compile=jit_compile)
+    def step(x, truth):
+        traces.append(x.shape)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x, training=True) - truth) ** 2)
+        optimizer.apply(tape.gradient(loss, [v.value for v in model.trainable_variables]))
+        return loss
+
+    for batch in range(50):
+        data = normal(4, TIME, FEATURES, seed=batch)
+        data[0, batch % TIME :] = 0
+        step(tf.constant(data), tf.ones((4, 1)))
+    return model.get_weights(), len(traces)
+
+
+@pytest.mark.parametrize("stateful", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_seed_gives_the_same_weights_in_one_trace(jit_compile, stateful):
+    (first, traces), (second, traces_again) = (trained_from_a_seed(jit_compile, stateful) for _ in range(2))
+    assert traces == traces_again == 1
+    assert all(np.isfinite(a).all() and np.array_equal(a, b) for a, b in zip(first, second)), "not the same bit for bit"
 
 
 def test_predict_traces_once():
