@@ -90,6 +90,9 @@ def transpose(abc, semitones):
 
     Returns:
         str, the transposed tune in normal form.
+
+    Raises:
+        ABCError: if `abc` is no tune, or leaves the octaves from C,,,, to b''' on the way.
     """
     tune = abc_parser.parse(abc)
     if semitones == 0:
@@ -110,6 +113,8 @@ def transpose(abc, semitones):
             pitches = []
             for pitch in element.pitches:
                 new = _spell(pitch.midi + semitones, pitch.step + steps)
+                if not 0 <= new.step // 7 <= 8:
+                    raise ABCError(f"Shifted by {semitones} semitones, the tune leaves the octaves that can be played.")
                 expected = tied.get(new.step, of_bar[new.step % 7])
                 if pitch.accidental is not None or new.alteration != expected:
                     new.accidental = of_bar[new.step % 7] = new.alteration
@@ -200,12 +205,12 @@ def _full_bars(found, expected):
             before[j].append(lengths[i])
             after[i].append(lengths[j])
     after[order[-1]].append(lengths[0])
-    for i, length in enumerate(lengths):
+    for i, (length, bar) in enumerate(zip(lengths, found)):
         if i == 0 and length < expected:
             full[i] = len(found) > 1
         elif length < expected:
             full[i] = any(length + other == expected for other in before[i] + after[i])
-            full[i] |= expected in before[i]
+            full[i] |= expected in before[i] and not bar.starts_ending
     return full
 
 
@@ -261,15 +266,13 @@ def _tonic(fifths, mode):
 
 
 def _spell(midi, step):
-    """The pitch on a step, or on the one beside it if it would need a double sharp or flat there."""
-    choices = []
-    for candidate in (step, step + 1, step - 1):
+    """The pitch on a step, or on the nearest one where it needs no double sharp or flat."""
+    for candidate in (step, step + 1, step - 1, step + 2, step - 2):
         pitch = abc_parser.Pitch(candidate, None)
         pitch.alteration = midi - pitch.midi
         if abs(pitch.alteration) <= 1:
             return pitch
-        choices.append(pitch)
-    return min(choices, key=lambda pitch: abs(pitch.alteration))
+    raise AssertionError("some letter within two steps always fits")
 
 
 def _write(tune):

@@ -1,8 +1,11 @@
-"""From ABC notation to bars of notes: what every other file about music here builds on.
+"""From ABC notation to bars of notes: what the other files about music here build on.
 
-The standard is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1), of which one voice is read. The parser is our
-own because no library writes ABC, so that its signs have to be known here anyway, and because of what the libraries
-that read it make of real tunes; docs and figures are beside `parse`.
+The standard is ABC 2.1 (https://abcnotation.com/wiki/abc:standard:v2.1), of which one voice is read. No library writes
+ABC, so its signs have to be known here anyway; and those that read it were compared with this parser on the 1,725 tunes
+of two collections (804 Irish ones, the 1,034 of the Nottingham set) that stay in one key and metre. Verovio 6.4 gives
+436 of them wrong pitches or times and crashes on two, which no server can afford. music21 10.5 finds the same notes in
+1,706; in the other 19 it loses a note before "::", a tie or an accidental of a chord, or ties different notes together;
+it takes about thirty times as long.
 """
 
 import dataclasses
@@ -15,13 +18,15 @@ SEMITONES = (0, 2, 4, 5, 7, 9, 11)  # of the letters, above C
 MODES = {"maj": 0, "min": -3, "dor": -2, "mix": -1, "phr": -4, "lyd": 1, "loc": -5}
 FIFTHS = "FCGDAEB"  # the order in which sharps come; flats come from its end
 
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 10_000
 _MAX_LENGTH = 128  # of one note, in eighths
 _MIN_LENGTH = Fraction(1, 16)  # of one note as written, in eighths: a 128th note
 
 _FIELD = re.compile(r"([A-Za-z+]):(?![|:])(.*)")  # "d:|" is a note and a repeat sign
-_KEY = re.compile(r"([A-G])([#b]?)\s*([A-Za-z]*)(.*)")
-_CLEF = re.compile(r"(\s*(clef\s*=\s*)?(treble|bass|alto|tenor|none)([-+]8)?)?\s*$")
+_KEY = re.compile(
+    r"([A-G])([#b]?)\s*((?i:maj|min|dor|mix|phr|lyd|loc|ion|aeo)[a-z]*|m|)"
+    r"(\s*\b(clef\s*=\s*)?(treble|bass|alto|tenor|none)([-+]8)?)?\s*"
+)
 _METRE = re.compile(r"(\d{1,2})/(\d{1,2})$")
 _NOTE = r"(?:\^{1,2}|_{1,2}|=)?[A-Ga-g][,']*"
 _LENGTH = r"[0-9]*(?:/+[0-9]*)?"
@@ -235,7 +240,7 @@ def unfold(found):
 
     A repeat goes back to the last of: |:, the end of a repeat or of its endings, a double bar, the start.
     """
-    order, start, time, i = [], 0, 1, 0
+    order, start, time, i, group, last = [], 0, 1, 0, 0, {}
     marked = False  # whether |: stands at the start, so that a double bar inside the repeat does not move it
     while i < len(found):
         bar = found[i]
@@ -245,20 +250,24 @@ def unfold(found):
             start = i
         if i == start:
             marked = bar.left in ("|:", "::")
-        group = next((j for j in range(i, len(found)) if not found[j].endings), len(found))
-        if bar.endings and time not in bar.endings and any(time in other.endings for other in found[i:group]):
+        if i >= group:
+            # Bars with endings that stand together are a choice: one of them is played each time.
+            group = next((j for j in range(i, len(found)) if not found[j].endings), len(found))
+            last = {number: j for j in range(i, group) for number in found[j].endings}
+        if bar.endings and time not in bar.endings and last.get(time, -1) > i:
             i += 1
             continue
         order.append(i)
         if bar.right in (":|", "::"):
-            following = found[i + 1].endings if i + 1 < group else ()
-            if time < max((2, *bar.endings, *following)):
+            if time < (max(2, *last) if bar.endings else 2):
                 time, i = time + 1, start
                 continue
-            start, time = i + 1, 1
-        elif bar.endings and i + 1 == group:
-            start, time = i + 1, 1
-        i += 1
+            i = group if bar.endings else i + 1
+            start, time = i, 1
+        else:
+            i += 1
+            if bar.endings and i == group:
+                start, time = i, 1
     return order
 
 
@@ -433,19 +442,14 @@ class _Reader:
 
 
 def _read_key(value):
-    match = _KEY.match(value)
     if value.lower() in ("", "none"):
         return "C", "maj"
+    match = _KEY.fullmatch(value)
     if match:
-        mode = match[3].lower()[:3]
+        tonic, mode = match[1] + match[2], match[3].lower()[:3]
         mode = {"": "maj", "m": "min", "ion": "maj", "aeo": "min"}.get(mode, mode)
-        rest = match[4]
-        if _CLEF.fullmatch(" " + match[3]):
-            mode, rest = "maj", match[3] + match[4]
-        if mode in MODES and _CLEF.fullmatch(rest):
-            tonic = match[1] + match[2]
-            if -7 <= key_fifths(tonic, mode) <= 7:
-                return tonic, mode
+        if -7 <= key_fifths(tonic, mode) <= 7:
+            return tonic, mode
     raise ABCError(f"K: is a key of up to seven sharps or flats, such as K:D or K:Ador. Received: K:{_short(value)}.")
 
 

@@ -1,7 +1,7 @@
 """Sheet music: a tune in ABC notation drawn by Verovio.
 
-Verovio gets MEI (https://music-encoding.org), which it reads faithfully. Its own reader of ABC knows no endings, loses
-accidentals that last through a bar and the lengths of chords and of some tuplets, and a few real tunes crash it.
+Verovio gets MEI (https://music-encoding.org), its own format. Its reader of ABC knows no endings and no lengths of
+whole chords, and a few real tunes crash it.
 """
 
 import threading
@@ -35,6 +35,7 @@ _VALUES = sorted(
     reverse=True,
 )
 _PIXELS_PER_UNIT = 0.4
+_MAX_NOTES = 200  # in a bar; the time Verovio takes grows with their square
 
 # A toolkit is not safe to share between threads and is never freed, so there is one, behind a lock.
 _lock = threading.Lock()
@@ -53,7 +54,7 @@ def sheet(abc, width=800, title=""):
         str, an SVG drawing that needs no font.
 
     Raises:
-        ABCError: if `abc` is no tune or cannot be drawn.
+        ABCError: if `abc` is no tune, or has a bar of more than 200 notes.
     """
     if not 200 <= width <= 5000:
         raise ValueError(f"width is from 200 to 5000 pixels. Received: {width!r}")
@@ -61,7 +62,7 @@ def sheet(abc, width=800, title=""):
     options = {
         "pageWidth": round(width / _PIXELS_PER_UNIT), "pageHeight": 60_000, "adjustPageHeight": True,
         "scale": round(100 * _PIXELS_PER_UNIT), "svgViewBox": True, "header": "encoded" if title else "none",
-        "footer": "none", "breaks": "auto", "inputFrom": "mei", "xmlIdSeed": 1,
+        "footer": "none", "breaks": "auto", "inputFrom": "mei",
     }  # fmt: skip
     global _toolkit
     with _lock:
@@ -78,6 +79,7 @@ def sheet(abc, width=800, title=""):
 def mei(abc, title=""):
     """A tune as a document of the Music Encoding Initiative, for Verovio, MuseScore and others: str, XML."""
     tune = abc_parser.parse(abc)
+    title = "".join(character if character.isprintable() else " " for character in title)  # XML has no others
     root = ElementTree.Element("mei", xmlns=_NAMESPACE, meiversion="5.0")
     head = _add(_add(_add(root, "meiHead"), "fileDesc"), "titleStmt")
     _add(head, "title").text = title
@@ -98,6 +100,8 @@ def mei(abc, title=""):
     _add(_add(definition, "staffGrp"), "staffDef", {"n": "1", "lines": "5", "clef.shape": "G", "clef.line": "2"})
     section = _add(score, "section")
     found = abc_parser.bars(tune)
+    if max(sum(len(element.pitches) for element in bar.elements) for bar in found) > _MAX_NOTES:
+        raise ABCError(f"A bar has more than {_MAX_NOTES} notes, too many to be drawn.")
     place, tied = section, set()
     for i, (number, bar) in enumerate(zip(abc_parser.bar_numbers(tune, found), found)):
         if not bar.endings:
