@@ -100,18 +100,17 @@ def main():
         contenders += [(f"seqkeras {mode}, every {k}", "seqkeras", {"checkpoint_every": k}) for k in checkpoints]
         for name, library, given in contenders:
             found.append(measure(name, library, xla, SHAPE, which | given, options.runs, options.limit))
-    best = {}
-    for library in ("keras", "seqkeras"):
-        plain = [r for r in found if r["name"].split()[0] == library and "every" not in r["name"] and "peak_mib" in r]
-        best[library] = min(plain, key=lambda row: row["milliseconds"])
-    for row in found:
-        if "checkpoint_every" in row["options"] and "peak_mib" in row:
-            memory = row["peak_mib"] / best["keras"]["peak_mib"]
-            own = next(r for r in found if r["name"] == f"seqkeras {'XLA' if row['xla'] else 'graph'}")
-            print(
-                f"{row['name']}: {memory:.2f} of the memory of {best['keras']['name']}, the fastest of keras.layers; "
-                f"{row['milliseconds'] / own['milliseconds']:.2f} times its own normal time"
-            )
+    done = {row["name"]: row for row in found if "peak_mib" in row}
+    keras = [row for name, row in done.items() if name.startswith("keras")]
+    for row in done.values():
+        own = done.get(row["name"].partition(",")[0])
+        if "checkpoint_every" not in row["options"] or not keras or not own:
+            continue
+        best = min(keras, key=lambda row: row["milliseconds"])
+        print(
+            f"{row['name']}: {row['peak_mib'] / best['peak_mib']:.2f} of the memory of {best['name']}, the fastest of "
+            f"keras.layers; {row['milliseconds'] / own['milliseconds']:.2f} times its own normal time"
+        )
     for length in (int(t) for t in options.lengths.split(",") if t):
         shape = (SHAPE[0], length, *SHAPE[2:])
         given = which | {"checkpoint_every": checkpoints[0]}
