@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apps import models
+from apps import models, tunes
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Application:
         summary: what it does, in a sentence.
         example: an input to show and to link to.
         answer: what its model makes of the example, in a few words of Markdown. It may raise `models.ModelError`.
+        invitation: what the link to its page says.
     """
 
     word: str
@@ -25,11 +26,16 @@ class Application:
     summary: str
     example: str
     answer: Callable[[str], str]
+    invitation: str
 
 
 def _sentiment(text: str) -> str:
     outputs = models.load("sentiment").call("serving_default", text=[text])
     return f"**{outputs['positive'][0]:.0%} positive**, {outputs['stars'][0]:.1f} of 5 stars"
+
+
+def _music(prompt: str) -> str:
+    return f"`{tunes.beginning(models.load('music'), prompt, bars=4)} …`"
 
 
 APPLICATIONS = [
@@ -40,5 +46,15 @@ APPLICATIONS = [
         "Is a review for or against, how many stars would its writer give, and which words say so?",
         "The food was good, not bad at all.",
         _sentiment,
+        "See why, or try your own",
+    ),
+    Application(
+        "music",
+        "Music",
+        ":material/music_note:",
+        "A model that writes folk tunes to read and to hear, in the key and metre you choose or on from your own bars.",
+        "M:6/8\nK:Ador",
+        _music,
+        "Hear it, or have your own written",
     ),
 ]

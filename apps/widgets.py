@@ -3,6 +3,7 @@
 Text from visitors reaches a page in two ways only: escaped as HTML inside `st.html`, or through `plain` as Markdown.
 """
 
+import base64
 import html
 import math
 import re
@@ -45,7 +46,7 @@ def gauge(share: float, *, label: str, alt_text: str) -> None:
         style = {"outerRadius": radius, "innerRadius": radius - thickness, "cornerRadius": thickness / 2}
         return (
             alt.Chart(angles)
-            .mark_arc(x=width / 2, y=middle, color=_css(colour), opacity=opacity, tooltip=None, **style)
+            .mark_arc(x=width / 2, y=middle, color=css(colour), opacity=opacity, tooltip=None, **style)
             .encode(theta=alt.Theta("end:Q", scale=None), theta2="start:Q")
         )
 
@@ -75,7 +76,7 @@ def stars(value: float) -> None:
     st.image(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 24" width="140" height="28">'
         f'<clipPath id="filled"><rect width="{filled:.2f}" height="24"/></clipPath>'
-        f'<g fill="{_css(NEUTRAL)}" opacity="0.3">{row}</g>'
+        f'<g fill="{css(NEUTRAL)}" opacity="0.3">{row}</g>'
         f'<g fill="#d9a01f" clip-path="url(#filled)">{row}</g></svg>',
         width=140,
         alt=f"{value:.1f} of 5 stars",
@@ -129,19 +130,77 @@ def tinted_html(
 
 def tint_legend() -> None:
     """Says what the tints of `tinted_html` mean."""
+    _legend(
+        [(_swatch(FOR, "solid"), "speaks for"), (_swatch(AGAINST, "dashed"), "speaks against")],
+        "The stronger the tint, the larger the share. Rest on a word for its number.",
+    )
 
-    def swatch(colour: tuple[int, int, int], line: str, words: str) -> str:
-        return (
-            f'<span><span style="display:inline-block;width:1.6rem;height:1rem;vertical-align:-0.15rem;'
-            f"border-radius:4px;margin-right:0.4rem;background:rgba{(*colour, 0.5)};"
-            f'border-bottom:2px {line} {_css(colour)}"></span>{words}</span>'
+
+def written_html(given: str, written: Sequence[tuple[str, float, str]]) -> str:
+    """A text that a model wrote symbol by symbol, as HTML; nothing of the text is taken for HTML.
+
+    Args:
+        given: what it went on from, set apart by a grey ground.
+        written: for each symbol its text, its probability, and what to say when the pointer rests on it. Probabilities
+            above one half have the tint of for, those below that of against, the stronger the further from it.
+    """
+    pieces = [f'<span style="background:rgba{(*NEUTRAL, 0.22)}">{html.escape(given)}</span>'] if given else []
+    for text, probability, words in written:
+        colour, line = (FOR, "solid") if probability >= 0.5 else (AGAINST, "dashed")
+        strength = abs(2 * probability - 1)
+        style = f"background:rgba{(*colour, round(0.05 + 0.42 * strength, 2))}"
+        if probability < 0.5:
+            style += f";border-bottom:2px {line} rgba{(*colour, round(0.25 + 0.75 * strength, 2))}"
+        pieces.append(f'<span title="{html.escape(words)}" style="{style}">{html.escape(text)}</span>')
+    return (
+        '<div dir="ltr" style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.75;font-size:0.95rem;'
+        f'font-family:monospace;max-height:26rem;overflow-y:auto">{"".join(pieces)}</div>'
+    )
+
+
+def ink(wide: str, narrow: str, *, alt_text: str) -> None:
+    """A drawing of one colour in the colour of the page's text, so that it suits a light page and a dark one.
+
+    Args:
+        wide: SVG with a viewBox, on a transparent ground; only where it is opaque matters, not its colours.
+        narrow: the same laid out for a phone.
+        alt_text: what a screen reader says.
+    """
+    drawings = []
+    for name, svg in (("wide", wide), ("narrow", narrow)):
+        width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
+        mask = f"url(data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}) 0 0/100% 100% no-repeat"
+        drawings.append(
+            f'<div class="ink-{name}" role="img" aria-label="{html.escape(alt_text)}" style="background:currentColor;'
+            f'aspect-ratio:{width}/{height};max-width:{width}px;margin:auto;-webkit-mask:{mask};mask:{mask}"></div>'
         )
+    st.html(
+        "<style>@media(max-width:640px){.ink-wide{display:none}}@media(min-width:640.1px){.ink-narrow{display:none}}"
+        f"</style>{''.join(drawings)}"
+    )
 
+
+def written_legend(given: bool) -> None:
+    """Says what the grounds of `written_html` mean; `given` whether there is any text that was given."""
+    swatches = [(_swatch(NEUTRAL, "none", 0.22), "given")] if given else []
+    _legend(
+        [*swatches, (_swatch(FOR, "none"), "sure of it"), (_swatch(AGAINST, "dashed"), "a surprise")],
+        "Rest on a character for its probability and what else might have come.",
+    )
+
+
+def _swatch(colour: tuple[int, int, int], line: str, opacity: float = 0.5) -> str:
+    return (
+        "display:inline-block;width:1.6rem;height:1rem;vertical-align:-0.15rem;border-radius:4px;margin-right:0.4rem;"
+        f"background:rgba{(*colour, opacity)};border-bottom:2px {line} {css(colour)}"
+    )
+
+
+def _legend(swatches: Sequence[tuple[str, str]], sentence: str) -> None:
+    named = "".join(f'<span><span style="{style}"></span>{words}</span>' for style, words in swatches)
     st.html(
         '<div style="display:flex;flex-wrap:wrap;gap:0.3rem 1.4rem;font-size:0.875rem;opacity:0.85">'
-        + swatch(FOR, "solid", "speaks for")
-        + swatch(AGAINST, "dashed", "speaks against")
-        + "<span>The stronger the tint, the larger the share. Rest on a word for its number.</span></div>"
+        f"{named}<span>{sentence}</span></div>"
     )
 
 
@@ -168,5 +227,6 @@ def _model_card_drawer(model: Model) -> None:
                 st.json(contents)
 
 
-def _css(colour: tuple[int, int, int]) -> str:
+def css(colour: tuple[int, int, int]) -> str:
+    """A colour as CSS writes it."""
     return f"rgb{colour}"

@@ -22,7 +22,7 @@ with st.grid(2 if len(APPLICATIONS) > 1 else 1, min_column_width=300):
             waiting.append((application, st.empty()))
             st.page_link(
                 f"screens/{application.word}.py",
-                label="See why, or try your own",
+                label=application.invitation,
                 icon=":material/arrow_forward:",
                 icon_position="right",
                 help="",

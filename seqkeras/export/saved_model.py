@@ -13,6 +13,9 @@ _FOREIGN = {
     "EagerPyFunc": "tf.py_function; write it with tf operations",
 }
 
+# Operations of TensorFlow itself, on a CPU too, that tf.raw_ops does not list: what keras.ops.slice_update becomes.
+_ALSO_CORE = {"XlaDynamicUpdateSlice"}
+
 
 def save(path, signatures, **resources):
     """Writes a SavedModel.
@@ -33,7 +36,7 @@ def save(path, signatures, **resources):
     fresh = f"{path}.fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     tf.saved_model.save(module, fresh, signatures={n: f.get_concrete_function() for n, f in functions.items()})
-    known = set(tf.raw_ops.__dict__)
+    known = set(tf.raw_ops.__dict__) | _ALSO_CORE
     for operation in operations(fresh):
         reason = next((why for prefix, why in _FOREIGN.items() if operation.startswith(prefix)), None)
         if reason is None and operation not in known and not operation.startswith("_"):

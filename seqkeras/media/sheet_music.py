@@ -4,6 +4,7 @@ Verovio gets MEI (https://music-encoding.org), its own format. Its reader of ABC
 whole chords, and a few real tunes crash it.
 """
 
+import importlib.resources
 import threading
 import xml.etree.ElementTree as ElementTree
 from fractions import Fraction
@@ -68,6 +69,8 @@ def sheet(abc, width=800, title=""):
     with _lock:
         if _toolkit is None:
             verovio.enableLog(verovio.LOG_OFF)
+            # Verovio finds its fonts by a path it keeps for each thread, and sets in that of its import alone.
+            verovio.setDefaultResourcePath(str(importlib.resources.files("verovio") / "data"))
             _toolkit = verovio.toolkit()
         _toolkit.setOptions(options)
         svg = _toolkit.renderToSVG(1) if _toolkit.loadData(text) else ""

@@ -98,9 +98,13 @@ def main(folder: Path) -> None:
                 page.goto(address)
                 page.get_by_text("of 5 stars").wait_for(timeout=60_000)
                 photograph(page, folder / f"home_{width}_{scheme}.png")
-                page.get_by_role("link", name="See why").first.click()
+                page.get_by_role("link", name="See why").click()
                 page.get_by_text("Strongest for").wait_for(timeout=60_000)
                 photograph(page, folder / f"sentiment_{width}_{scheme}.png")
+                page.goto(address)
+                page.get_by_role("link", name="Hear it").click()
+                page.get_by_text("symbols written in").wait_for(timeout=120_000)
+                photograph(page, folder / f"music_{width}_{scheme}.png")
                 page.close()
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.apps.stand_in import save_sentiment
+from tests.apps.stand_in import save_music, save_sentiment
 
 ENTRY = Path(__file__).parents[2] / "apps" / "streamlit_app.py"
 
@@ -13,6 +13,7 @@ def stand_ins(tmp_path_factory):
     """A folder of stand-in models, made once."""
     folder = tmp_path_factory.mktemp("saved_models")
     save_sentiment(folder)
+    save_music(folder)
     return folder
 
 
@@ -34,3 +35,10 @@ def sentiment(app):
     """The suite at its sentiment page."""
     app.run()
     return app.switch_page("screens/sentiment.py").run()
+
+
+@pytest.fixture
+def music(app):
+    """The suite at its music page."""
+    app.run()
+    return app.switch_page("screens/music.py").run()

@@ -56,5 +56,99 @@ def save_sentiment(folder: Path) -> Path:
     return target
 
 
+METRES = {"M:4/4\n": 8, "M:6/8\n": 6, "M:3/4\n": 6}
+LENGTHS = {"N:8\n": 8, "N:16\n": 16, "N:48\n": 48}
+SCALE = "CDEFGABcdefgab"
+SYMBOLS = [
+    *("", "", "", *METRES, "K:Cmaj\n", "K:Dmaj\n", "K:Gmaj\n", "K:Ador\n", "R:jig\n", "R:reel\n", "R:waltz\n"),
+    *(*LENGTHS, *"\n |:[]()23468/<>^_=-,'z", *SCALE),
+]  # fmt: skip
+
+
+class Scales(tf.Module):
+    """Writes tunes of eighths that go up and down by small steps: bars that fill, then "|]" and the end.
+
+    The state is six numbers: eighths of a bar, whether there is a key, bars wanted, bars written, eighths in this bar,
+    and the symbol last read.
+    """
+
+    def values(self, of):
+        return tf.constant([float(of(symbol) or 0) for symbol in SYMBOLS])
+
+    def read(self, token, state):
+        metre, key, wanted, bars, eighths, last = tf.unstack(state, axis=1)
+        after_note = tf.gather(self.values(lambda s: len(s) == 1 and s in SCALE + "z"), tf.cast(last, tf.int32))
+        metre = tf.maximum(metre, tf.gather(self.values(METRES.get), token))
+        key = tf.maximum(key, tf.gather(self.values(lambda s: s.startswith("K:")), token))
+        wanted = tf.maximum(wanted, tf.gather(self.values(LENGTHS.get), token))
+        bar = tf.gather(self.values(lambda s: s == "|"), token)
+        bars += bar * tf.cast(eighths > 0, tf.float32)
+        eighths += tf.gather(self.values(lambda s: len(s) == 1 and s in SCALE + "z"), token)
+        eighths += after_note * tf.gather(self.values(lambda s: s.isdigit() and int(s) - 1), token)
+        state = tf.stack([metre, key, wanted, bars, eighths * (1 - bar), tf.cast(token, tf.float32)], axis=1)
+        return state, self.logits(state)
+
+    def logits(self, state):
+        metre, key, wanted, bars, eighths, last = (value[:, None] for value in tf.unstack(state, axis=1))
+
+        def only(of):
+            return tf.where(self.values(of) > 0, 0.0, -1e9)[None]
+
+        first_note = float(SYMBOLS.index("C"))
+        places = tf.range(len(SYMBOLS), dtype=tf.float32)[None]
+        near = tf.where(last >= first_note, last, first_note + 4)
+        note = tf.where(places >= first_note, -tf.abs(places - near), -20.0)
+        note = tf.where(places < 3, -1e9, note)
+        bar = tf.where(places == float(SYMBOLS.index("|")), 0.0, note - 8)
+        closed = tf.where(last == float(SYMBOLS.index("]")), only(lambda s: False), only(lambda s: s == "]"))
+        closed = tf.where((places == 2) & (last == float(SYMBOLS.index("]"))), 0.0, closed)
+        done = (bars >= tf.where(wanted > 0, wanted, 8.0)) & (eighths == 0)
+        logits = tf.where(eighths >= metre, bar, tf.where(done, closed, note))
+        logits = tf.where(key == 0, only(lambda s: s.startswith("K:")), logits)
+        return tf.where(metre == 0, only(METRES.get), logits)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="prompt")])
+    def start(self, prompt):
+        state = tf.zeros([tf.shape(prompt)[0], 6])
+        lines = []
+        for letter in "RMKN":
+            found = tf.strings.regex_full_match(prompt, rf"(?s)(.*\n)?{letter}:.*")
+            line = tf.strings.regex_replace(prompt, rf"(?s)^(?:.*\n)?({letter}:[^\n]*\n?).*$", r"\1")
+            line = tf.where(found, tf.strings.join([tf.strings.strip(line), "\n"]), "")
+            known = tf.reduce_any(line[:, None] == tf.constant(SYMBOLS)[None], axis=1)
+            lines.append(tf.where(known, line, ""))
+            state = tf.where(
+                (line != "")[:, None], self.read(tf.argmax(line[:, None] == SYMBOLS, 1, tf.int32), state)[0], state
+            )
+        body = tf.strings.strip(tf.strings.regex_replace(prompt, r"(?m)^[A-Z]:[^|\n]*$\n?", ""))
+        letters = tf.strings.unicode_split(body, "UTF-8").to_tensor("")
+        for place in tf.range(tf.shape(letters)[1]):
+            token = tf.argmax(letters[:, place, None] == SYMBOLS, 1, tf.int32)
+            state = tf.where((letters[:, place] != "")[:, None], self.read(token, state)[0], state)
+        rhythm, metre, key, _ = lines
+        music = tf.strings.join(["X:1\n", rhythm, metre, "L:1/8\n", key, body])
+        return {"state": state, "logits": self.logits(state), "music": music}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.int32, name="token"), tf.TensorSpec([None, 6], name="state")]
+    )
+    def step(self, token, state):
+        state, logits = self.read(token, state)
+        return {"state": state, "logits": logits}
+
+    @tf.function(input_signature=[])
+    def symbols(self):
+        return {"symbols": tf.constant(SYMBOLS)}
+
+
+def save_music(folder: Path) -> Path:
+    """Writes the stand-in as <folder>/music with its card; returns that folder. The pages use no `serving_default`."""
+    model = Scales()
+    target = Path(folder) / "music"
+    tf.saved_model.save(model, str(target), {"start": model.start, "step": model.step, "symbols": model.symbols})
+    (target / "model_card.md").write_text("# Stand-in\n\nScales, **for tests only**.\n", encoding="utf-8")
+    return target
+
+
 if __name__ == "__main__":
-    print(save_sentiment(Path(sys.argv[1])))
+    print(save_sentiment(Path(sys.argv[1])), save_music(Path(sys.argv[1])))

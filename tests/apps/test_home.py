@@ -8,15 +8,18 @@ def test_each_application_has_a_card_with_an_answer_and_a_link(app):
     assert not app.error
     assert [card.value for card in app.subheader] == [application.title for application in APPLICATIONS]
     assert any("90% positive" in element.value for element in app.markdown)
-    link = app.get("page_link")[0].proto
-    assert link.page == "sentiment" and "text=The" in link.query_string
+    assert any("|" in element.value and "`" in element.value for element in app.markdown)
+    links = [element.proto for element in app.get("page_link")]
+    assert [link.page for link in links] == [application.word for application in APPLICATIONS]
+    assert "text=The" in links[0].query_string and "text=M%3A6%2F8" in links[1].query_string
 
 
 def test_without_a_model_the_card_says_how_to_make_it(app, tmp_path, monkeypatch):
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
     app.run()
     assert not app.error
-    assert any("make train APP=sentiment" in caption.value for caption in app.caption)
+    for application in APPLICATIONS:
+        assert any(f"make train APP={application.word}" in caption.value for caption in app.caption)
 
 
 def test_each_application_has_a_screen():

@@ -81,3 +81,48 @@ def test_a_csv_comes_back_with_its_ratings(page, address):
         "0,a dull film,0.1978,1.79,Negative",
         "1,a good film,0.7311,3.92,Positive",
     ]
+
+
+def test_a_visitor_has_a_tune_written_reads_hears_and_keeps_it(page, address, tmp_path):
+    page.goto(address)
+    page.get_by_role("link", name="Hear it").click()
+    page.get_by_text("symbols written in").wait_for()
+    assert urlparse(page.url).path == "/music"
+
+    # The sheet that suits the width of the window, and it alone, has ink: the colour of the page's text.
+    sheets = page.get_by_role("img", name="Sheet music of Tune in A dorian, 16 bars")
+    sheets.filter(visible=True).wait_for()
+    assert sheets.filter(visible=True).count() == 1
+    box = sheets.filter(visible=True).bounding_box()
+    assert box["width"] <= page.viewport_size["width"] and box["height"] > 100
+    colour, text, mask = sheets.filter(visible=True).evaluate(
+        "sheet => [getComputedStyle(sheet).backgroundColor, getComputedStyle(sheet).color,"
+        " getComputedStyle(sheet).maskImage]"
+    )
+    assert colour == text and mask.startswith('url("data:image/svg+xml')
+    page.locator('[role="graphics-document"][aria-label^="Piano roll of Tune in A dorian"]').wait_for()
+    audio = page.locator("audio")
+    audio.evaluate("audio => new Promise(done => audio.readyState ? done() : audio.onloadedmetadata = done)")
+    seconds = 16 * 3 * 60 / 160  # bars, quarter notes in a bar, quarter notes a minute
+    assert audio.evaluate("audio => audio.duration") == pytest.approx(seconds, abs=0.5)
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="ABC", exact=True).click()
+    assert download.value.suggested_filename == "tune_in_a_dorian_1.abc"
+    assert download.value.path().read_text().startswith("X:1\nT:Tune in A dorian\nM:6/8\nL:1/8\nK:Ador\n")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="MIDI").click()
+    assert download.value.path().read_bytes().startswith(b"MThd")
+
+    page.get_by_role("button", name="Keep this tune").click()
+    page.get_by_text("Tune in A dorian, seed 1").wait_for()
+    page.get_by_role("button", name="Write", exact=True).click()
+    page.get_by_text("symbols written in").wait_for()
+    page.get_by_text("Tune in A dorian, seed 1").click()
+    page.locator("audio").nth(1).wait_for()
+
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
+    picture = tmp_path / "music.png"
+    browser.photograph(page, picture)
+    assert picture.stat().st_size > 10_000

@@ -48,3 +48,18 @@ def test_plain_leaves_nothing_that_markdown_reads():
     escaped = widgets.plain(text)
     assert re.sub(r"\\(.)", r"\1", escaped) == " ".join(text.split())
     assert not re.search(r"(?<!\\)[!\[\](){}*_`#<>:$|~]", escaped)
+
+
+def test_written_html_sets_apart_what_was_given_and_tints_by_probability():
+    markup = widgets.written_html("K:D\n<b>", [("a", 0.9, "a: 90%"), ("<", 0.1, '"<": 10%'), ("\n", 0.5, "")])
+    given, sure, unsure, middling = re.findall(r"<span [^>]*>", markup)
+    assert shown(markup) == "K:D\n<b>a<\n"
+    assert "<b>" not in markup and 'title="&quot;&lt;&quot;: 10%"' in markup
+    assert str(widgets.NEUTRAL[0]) in given
+    assert str(widgets.FOR[0]) in sure and "dashed" not in sure
+    assert str(widgets.AGAINST[0]) in unsure and "dashed" in unsure
+    assert "0.05)" in middling
+
+
+def test_nothing_given_leaves_no_mark():
+    assert widgets.written_html("", [("a", 0.9, "")]).count("<span") == 1

@@ -41,14 +41,16 @@ class Config:
     line_dropout: float = option(0.3, "how often the lines R: and N: are left out, so that a prompt may leave them out")
     transpose: bool = option(True, "each tune in all twelve keys: twelve times the data, and any key can be asked for")
 
-    epochs: int = option(45, "three quarters of an hour on one core", at_least=1)
+    epochs: int = option(45, "three quarters of an hour on one core; later ones gain little", at_least=1)
     patience: int = option(8, "epochs without a better held-out figure before stopping", at_least=1, may_change=True)
     batch_size: int = option(32, "tunes side by side", at_least=1)
     chunk: int = option(96, "symbols that gradients go back through, about ten bars; states go on", at_least=2)
     learning_rate: float = option(3e-3, "of Adam; falls to a thirtieth by a cosine")
     clip: float = option(1.0, "largest global norm of the gradient")
     moving_average: float = option(0.995, "of the weights, over about 200 steps: steadier than the last ones")
-    top_p: float = option(0.95, "the unlikely rest of the symbols is never written by `serving_default`")
+    top_p: float = option(
+        0.9, "the unlikely rest is never drawn; with 0.95 fewer tunes keep their bars full", may_change=True
+    )
     seed: int = option(1, "of everything drawn at random")
     evaluate: bool = option(False, "measure the SavedModel in --export instead of training one", may_change=True)
     xla: str = option("auto", "on with a GPU, off without", choices=("auto", "on", "off"), may_change=True)

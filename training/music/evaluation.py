@@ -60,30 +60,38 @@ def text_of(tune):
 
 
 def bits_per_character(model, tunes, batch_size=32):
-    """Bits the SavedModel needs for tunes, header and end included, per character of the tunes and one for the end."""
+    """Bits the SavedModel needs for tunes, header and end included, per character of the tunes and one for the end.
+
+    What it has no symbol for, or may not write there, costs as much as a draw among all symbols.
+    """
     symbols = [s.decode() for s in model.signatures["symbols"]()["symbols"].numpy()]
     places = {symbol: place for place, symbol in enumerate(symbols) if place > END}
     start, step = model.signatures["start"], model.signatures["step"]
+    blind = np.log(len(symbols))
     nats, characters = 0.0, 0
     tunes = sorted(tunes, key=len)
     for first in range(0, len(tunes), batch_size):
         rows = []
         for tune in tunes[first : first + batch_size]:
             fields, body = data.parts(tune)
-            lines = [data.line(field, fields[field]) for field in "MK"]
-            if any(symbol not in places for symbol in (*lines, *body)):
-                # Spread evenly over what it cannot write: no model here gets such a symbol for nothing.
-                nats += np.log(len(symbols)) * sum(symbol not in places for symbol in (*lines, *body))
-            rows.append([places[symbol] for symbol in (*lines, *body) if symbol in places] + [END])
+            row = []
+            for field in "MK":
+                # A metre that it does not know has to be some other one for it, or it could not go on.
+                known = [place for symbol, place in places.items() if symbol.startswith(f"{field}:")]
+                row.append(places.get(data.line(field, fields[field]), -known[0]))
+            row += [places.get(character, 0) for character in body]
+            nats += blind * row.count(0)
+            rows.append([place for place in row if place] + [END])
             characters += len(text_of(tune)) + 1
         length = max(map(len, rows))
         ids = np.array([row + [0] * (length - len(row)) for row in rows], np.int32)
         now = start(prompt=tf.fill([len(rows)], ""))
         for place in range(length):
-            log_probability = tf.nn.log_softmax(now["logits"]).numpy()
-            mask = ids[:, place] > 0
-            nats -= float(np.sum(log_probability[np.arange(len(rows)), ids[:, place]] * mask))
-            now = step(token=tf.constant(ids[:, place]), state=now["state"])
+            chosen = np.abs(ids[:, place])
+            found = -tf.nn.log_softmax(now["logits"]).numpy()[np.arange(len(rows)), chosen]
+            found = np.where((ids[:, place] < 0) | (found > 1e6), blind, found)
+            nats += float(np.sum(found * (chosen > 0)))
+            now = step(token=tf.constant(chosen), state=now["state"])
     return nats / np.log(2) / characters
 
 

@@ -1,3 +1,6 @@
+import pathlib
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -96,3 +99,18 @@ def test_beams_follow_the_spaces():
 def test_huge_bars_are_refused():
     with pytest.raises(abc.ABCError, match="too many to be drawn"):
         abc.sheet("M:4/4\nK:C\n" + "A" * 300 + "|]\n")
+
+
+def test_draws_in_another_thread_than_the_one_that_imported_it():
+    """In a process of its own: one drawing in the right thread would hide it."""
+    code = (
+        "import threading\n"
+        "from seqkeras.media import sheet_music\n"
+        "found = []\n"
+        "draw = lambda: found.append(sheet_music.sheet('M:4/4\\nK:Gmaj\\nGABc d4|]\\n'))\n"
+        "thread = threading.Thread(target=draw); thread.start(); thread.join()\n"
+        "assert found[0].startswith('<svg')\n"
+    )
+    root = pathlib.Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
