@@ -18,7 +18,7 @@ LINES = "MKRN"  # metre, key, dance, number of bars
 BANNED = -1e8  # the model gives -1e9 where a symbol may not come
 
 HOME_SEED = 1  # of the tune whose beginning the home page shows
-TEMPERATURE, TOP_P, BARS = 0.8, 0.95, "16"  # unless the visitor says otherwise
+TEMPERATURE, TOP_P, BARS = 0.8, 0.9, "16"  # unless the visitor says otherwise
 LONGEST = 2_000  # symbols of one tune
 MAX_OPENING = 4_000  # characters of a body that the model reads
 MAX_CHARACTERS = 100_000  # of all that is pasted or in a file

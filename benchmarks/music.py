@@ -35,7 +35,7 @@ def main(config):
     rows = {
         name: [[START, *(places[c] for c in text if c in places), END] for text in part] for name, part in texts.items()
     }
-    minutes = release.read_metrics(config.export).get("run", {}).get("minutes", 33.0)
+    minutes = release.read_metrics(config.export).get("run", {}).get("minutes", 45.0)
     figures = {
         f"counts of {ORDER} characters in a row": n_grams(rows, len(symbols)),
         f"one stateful keras.layers.LSTM of {UNITS} units": stateful_lstm(rows, len(symbols), minutes),

@@ -25,7 +25,7 @@ L:1/8
 K:Edor
 E2BE dEBE|E2BE AFDF|E2BE dEBE|BABc dAFD|"""
 # How much of the probability the next note is drawn from, and a word for it.
-DARING = {0.5: "Sure", 0.8: "Careful", 0.95: "Balanced", 0.99: "Daring", 1.0: "Reckless"}
+DARING = {0.5: "Sure", 0.8: "Careful", 0.9: "Balanced", 0.97: "Daring", 1.0: "Reckless"}
 TEMPERATURES = (0.2, 1.5)
 MAX_TUNES, MAX_SEED, MAX_KEPT = 4, 2**31 - 1, 50
 FRAME = 0.1  # seconds between pictures of a tune in the making
@@ -206,7 +206,7 @@ def how() -> None:
             format_func=DARING.get,
             key="music_daring",
             help="How unlikely a note may be. Sure: only the likeliest, that together make up half of the probability "
-            "(top-p 0.5); then 0.8, 0.95 and 0.99. Reckless: any.",
+            "(top-p 0.5); then 0.8, 0.9 and 0.97. Reckless: any.",
             **keep,
         )
         st.segmented_control("Tunes at once", range(1, MAX_TUNES + 1), required=True, key="music_tunes", **keep)

@@ -58,7 +58,7 @@ def test_a_tune_is_shown_in_all_its_forms(music):
     assert 'aria-label="Sheet music of Jig in A dorian, 16 bars"' in markup(music)
     assert len(music.get("vega_lite_chart")) == 1
     assert tune(music).request.prompt + "".join(symbol.text for symbol in tune(music).written) in shown(markup(music))
-    assert "Seed 5, temperature 0.8, top-p 0.95" in everything(music)
+    assert "Seed 5, temperature 0.8, top-p 0.9" in everything(music)
     labels = [element.proto.label for element in music.get("download_button")]
     assert labels == ["ABC", "MIDI", "WAV", "SVG"]
     assert "symbols written in" in everything(music)
@@ -169,7 +169,7 @@ def test_numbers_out_of_bounds_are_brought_within_them(app, temperature, used):
     app.query_params.update({"text": "M:6/8\nK:Ador", "temperature": temperature, "seed": "-7", "daring": "nan"})
     app.switch_page("screens/music.py").run()
     assert not app.error and not app.exception
-    assert (tune(app).temperature, tune(app).seed, tune(app).top_p) == (used, 0, 0.95)
+    assert (tune(app).temperature, tune(app).seed, tune(app).top_p) == (used, 0, 0.9)
 
 
 # Stopping
