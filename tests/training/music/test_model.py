@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -18,8 +19,11 @@ TUNES = [
 def music():
     tunes = [data.Tune(tune, range(-5, 7)) for tune in TUNES]
     symbols = data.vocabulary(tunes)
+    keras.utils.set_random_seed(1)
     model = LanguageModel(len(symbols), 6, 8, 2)
     model.build((None, None))
+    # As sure of itself as a trained one, or no symbol would be the likeliest by much.
+    model.head.kernel.assign(model.head.kernel * 100)
     return Music(model, symbols, 0.95)
 
 
@@ -135,13 +139,13 @@ def test_start_and_step_are_the_models_own_steps(music):
     for row in range(3):
         logits = music.model(ids[row][None])[0, -1]
         allowed = now["logits"][row] > -1e8
-        np.testing.assert_allclose(now["logits"][row][allowed], logits[allowed], atol=1e-4)
+        np.testing.assert_allclose(now["logits"][row][allowed], logits[allowed], atol=1e-3)
     assert now["music"].numpy()[0] == b"X:1\nM:6/8\nL:1/8\nK:Dmix\nd|A"
     token = tf.constant([5, 3, 3])
     after = music.next(token, now["state"])
     longer = music.model(tf.concat([ids[0], [5]], 0)[None])[0, -1]
     allowed = after["logits"][0] > -1e8
-    np.testing.assert_allclose(after["logits"][0][allowed], longer[allowed], atol=1e-4)
+    np.testing.assert_allclose(after["logits"][0][allowed], longer[allowed], atol=1e-3)
 
 
 def test_a_token_out_of_range_breaks_nothing(music):
