@@ -12,7 +12,8 @@ from seqkeras.layers.rnn import RNN
 from seqkeras.layers.simple_rnn import SimpleRNNCell
 
 CELLS = {"lstm": LSTMCell, "gru": GRUCell, "simple_rnn": SimpleRNNCell}
-ATTENTIONS = ("bahdanau", "dot", "general", "concat", "scaled_dot", None)
+# Not Luong's dot products as they are: the memory holds two directions and the query one.
+ATTENTIONS = ("bahdanau", "general", "concat", None)
 
 
 @keras.saving.register_keras_serializable("seqkeras")
@@ -40,7 +41,7 @@ class EncoderDecoder(keras.Model):
         units: units of each recurrent layer, in each direction.
         cell: "gru", "lstm" or "simple_rnn".
         encoder_layers, decoder_layers: number of recurrent layers.
-        attention: "bahdanau", "dot", "general", "concat" or "scaled_dot"; None for a decoder that has nothing but h_0.
+        attention: "bahdanau", "general" or "concat"; None for a decoder that has nothing but h_0.
         embedding_dropout: share of the embeddings' dimensions left out in training, the same in a whole sequence (Gal
             and Ghahramani 2016).
         memory_dropout: share of the memory's features left out, likewise.

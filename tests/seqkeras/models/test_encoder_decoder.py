@@ -31,22 +31,14 @@ KINDS = [
     dict(),
     dict(cell="lstm", encoder_layers=2, decoder_layers=2),
     dict(cell="simple_rnn", attention="general"),
-    dict(attention="dot", units=4),
     dict(attention="concat", decoder_layers=2),
     dict(attention=None),
     dict(attention=None, cell="lstm", decoder_layers=2, encoder_layers=2),
 ]
 
 
-def skip_dot(arguments):
-    # The encoder's memory has both directions' units, the query one: a plain dot product needs equal sizes.
-    if arguments.get("attention") in ("dot", "scaled_dot"):
-        pytest.skip("dot products need queries as large as the memory")
-
-
 @pytest.mark.parametrize("arguments", KINDS)
 def test_token_by_token_is_the_whole_at_once(arguments, inputs):
-    skip_dot(arguments)
     model = make(**arguments)
     whole = model(inputs)
     assert whole.shape == (3, 5, TARGET) and whole.dtype == "float32"
@@ -58,7 +50,6 @@ def test_token_by_token_is_the_whole_at_once(arguments, inputs):
 
 @pytest.mark.parametrize("arguments", KINDS)
 def test_padding_of_the_source_changes_nothing(arguments, inputs):
-    skip_dot(arguments)
     model = make(**arguments)
     whole = model(inputs)
     for row, length in ((0, 6), (1, 4), (2, 2)):
@@ -156,7 +147,7 @@ def test_smoothed_crossentropy_by_hand():
     "arguments, sentence",
     [
         (dict(cell="rnn"), "`cell` should be one of"),
-        (dict(attention="hard"), "`attention` should be one of"),
+        (dict(attention="dot"), "`attention` should be one of"),
         (dict(source_vocabulary_size=None), "Either `source_vocabulary_size` or an `encoder`"),
         (dict(share_embeddings=True), "one vocabulary"),
     ],
