@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import tensorflow as tf
 
 from seqkeras.decoding import Sampler
@@ -27,10 +28,8 @@ SAME_TONIC = {"c#": "db", "d#": "eb", "e#": "f", "f#": "gb", "g#": "ab", "a#": "
 class Music(tf.Module):
     """Writes tunes.
 
-    The state of a tune in the making is one vector: the recurrent states, then six numbers that are 1 or 0 - whether
-    lines M:, K:, R: and N: stand already, whether the body has begun, and where in a line it is - from which follows
-    what may not come next: no line twice, no body before metre and key, none of the header's lines within it, and
-    nothing that a reader of ABC would take for another header.
+    The state of a tune in the making is one vector: the recurrent states, then the number of a state of `Grammar`, from
+    which follows what may not come next.
 
     Args:
         model: a built LanguageModel, not stateful.
@@ -46,13 +45,10 @@ class Music(tf.Module):
         self.sampler = Sampler(top_p=top_p)
         self.sizes = [int(state.shape[-1]) for state in model.start(1)]
         names = ["", "", "", *symbols.symbols]
-        # Which ids are a line of each field, and which are characters of the body.
-        self.lines = tf.constant(
-            [[float(name[:2] == f"{field}:" and len(name) > 2) for name in names] for field in FIELDS]
-        )
+        self.lines = tf.constant([[float(name.startswith(f"{field}:")) for name in names] for field in FIELDS])
         self.is_character = tf.constant([float(len(name) == 1) for name in names])
-        self.is_letter = tf.constant([float(len(name) == 1 and name.isalpha()) for name in names])
-        self.newline, self.colon = names.index("\n"), names.index(":")
+        grammar = Grammar(names)
+        self.transitions, self.forbidden = tf.constant(grammar.transitions), tf.constant(grammar.forbidden)
         self.keys = _key_table(symbols)
         self.bars = tf.constant([bars for bars in BARS if line("N", bars) in names] or [0])
         # ABC's own defaults, or whatever stands first where no tune had them.
@@ -124,39 +120,23 @@ class Music(tf.Module):
 
     def nothing(self, batch_size):
         """The state before a tune."""
-        return tf.zeros((batch_size, sum(self.sizes) + len(FIELDS) + 3))
+        return tf.zeros((batch_size, sum(self.sizes) + 1))
 
     def step_function(self):
         """A function of ids int32 `(batch,)` and the state before them to the logits and the state behind them."""
         take_step = self.model.step_function()
 
         def step(ids, state):
-            *states, seen, place = tf.split(state, [*self.sizes, len(FIELDS), 3], axis=1)
+            *states, place = tf.split(state, [*self.sizes, 1], axis=1)
             logits, states = take_step(ids, states)
-            seen = tf.maximum(seen, tf.transpose(tf.gather(self.lines, ids, axis=1)))
-            body, line_begins, _ = tf.unstack(place, axis=1)
-            letter_begins = line_begins * tf.gather(self.is_letter, ids)
-            body = tf.maximum(body, tf.gather(self.is_character, ids))
-            line_begins = tf.cast(tf.equal(ids, self.newline), tf.float32)
-            # Behind the header too a line begins.
-            line_begins = tf.maximum(line_begins, 1 - body)
-            return logits, tf.concat([*states, seen, tf.stack([body, line_begins, letter_begins], axis=1)], axis=1)
+            place = tf.gather_nd(self.transitions, tf.stack([tf.cast(place[:, 0], tf.int32), ids], axis=1))
+            return logits, tf.concat([*states, tf.cast(place, tf.float32)[:, None]], axis=1)
 
         return step
 
     def banned(self, state):
         """bool `(batch, symbols)`: what may not come next."""
-        *_, seen, place = tf.split(state, [*self.sizes, len(FIELDS), 3], axis=1)
-        body, line_begins, letter_begins = (flag[:, None] for flag in tf.unstack(place, axis=1))
-        ready = seen[:, :1] * seen[:, 1:2]  # metre and key stand
-        again = tf.matmul(tf.maximum(seen, body), self.lines)
-        early = (1 - ready) * self.is_character
-        ids = tf.range(len(self.symbols))
-        sign = tf.cast(tf.logical_or(tf.equal(ids, PADDING), tf.equal(ids, START)), tf.float32)
-        end = (1 - body) * tf.cast(tf.equal(ids, END), tf.float32)
-        blank = line_begins * tf.cast(tf.equal(ids, self.newline), tf.float32)
-        field = letter_begins * tf.cast(tf.equal(ids, self.colon), tf.float32)
-        return again + early + sign + end + blank + field > 0
+        return tf.gather(self.forbidden, tf.cast(state[:, -1], tf.int32))
 
     # Prompts
 
@@ -252,6 +232,55 @@ class Music(tf.Module):
         metre, key, dance, _ = (of(self.lines[place]) for place in range(len(FIELDS)))
         title = tf.where(tf.equal(titles, ""), "", tf.strings.join(["T:", titles, "\n"]))
         return tf.strings.join(["X:1\n", title, dance, metre, "L:1/8\n", key, of(self.is_character)])
+
+
+class Grammar:
+    """What may follow what: no line of the header twice, no body before metre and key, no line of the header within it,
+    no blank line, and nothing that a reader of ABC would take for another header.
+
+    A finite automaton, which costs two lookups a step. Its states are which lines stand already (a bit for each of
+    `FIELDS`), and where in the tune one is: in the header, at the start of a line of the body, behind the letter that
+    one begins with, or anywhere else.
+
+    Args:
+        names: list of str, what each id is written as.
+
+    Attributes:
+        transitions: int32 array `(states, symbols)`, the state behind a symbol; 0 is the state before a tune.
+        forbidden: bool array `(states, symbols)`.
+    """
+
+    HEADER, LINE, LETTER, ELSEWHERE = range(4)
+
+    def __init__(self, names):
+        states = 4 << len(FIELDS)
+        self.transitions = np.zeros((states, len(names)), np.int32)
+        self.forbidden = np.zeros((states, len(names)), bool)
+        for state in range(states):
+            seen, where = divmod(state, 4)
+            for symbol, name in enumerate(names):
+                self.transitions[state, symbol] = self._after(seen, where, name)
+                self.forbidden[state, symbol] = self._forbids(seen, where, symbol, name)
+
+    def _after(self, seen, where, name):
+        if len(name) > 1:
+            seen |= 1 << FIELDS.index(name[0])
+        elif name == "\n":
+            where = self.LINE
+        elif name:
+            # Behind the header, too, a line begins.
+            begins = where in (self.HEADER, self.LINE) and name.isalpha()
+            where = self.LETTER if begins else self.ELSEWHERE
+        return 4 * seen + where
+
+    def _forbids(self, seen, where, symbol, name):
+        if len(name) > 1:
+            return where != self.HEADER or bool(seen >> FIELDS.index(name[0]) & 1)
+        if symbol == END:
+            return where == self.HEADER
+        ready = all(seen >> FIELDS.index(field) & 1 for field in "MK")
+        blank = name == "\n" and where in (self.HEADER, self.LINE)
+        return not name or not ready or blank or (name == ":" and where == self.LETTER)
 
 
 def _key_table(symbols):
