@@ -260,8 +260,11 @@ class RecurrentCell(keras.layers.Layer):
 
         What depends on the weights alone is computed here, once, and not in each of its calls.
         """
-        projection = self.projection() if type(self).project is RecurrentCell.project else None
-        weights = self.step_weights()
+        projection = None
+        if type(self).project is RecurrentCell.project:
+            kernel, *bias = self.projection()
+            projection = (in_pieces(kernel), *bias)
+        weights = tuple(in_pieces(weight) for weight in self.step_weights())
 
         def step(inputs, states):
             projected = self.project(inputs) if projection is None else affine(inputs, *projection)
@@ -287,10 +290,34 @@ def check_units(units, name="units"):
 def affine(x, kernel, bias=None):
     """`x @ kernel + bias` over the last axis of x `(..., n)`, as one flat product, the fastest form."""
     flat = ops.reshape(x, (-1, kernel.shape[0])) if len(x.shape) > 2 else x
-    y = ops.matmul(flat, kernel)
+    y = times(flat, kernel)
     if bias is not None:
         y = ops.add(y, bias)
     return ops.reshape(y, (*ops.shape(x)[:-1], kernel.shape[1])) if len(x.shape) > 2 else y
+
+
+def times(x, kernel):
+    """`x @ kernel` for x `(batch, n)`; a kernel that `in_pieces` cut is multiplied piece by piece."""
+    if isinstance(kernel, tuple):
+        return ops.concatenate([ops.matmul(x, piece) for piece in kernel], axis=-1)
+    return ops.matmul(x, kernel)
+
+
+def in_pieces(weight):
+    """A weight as it is, or a large kernel `(n, columns)` as a tuple of pieces `(n, some columns)`.
+
+    TensorFlow's product of one row and a kernel of more than the cache of a core goes to several threads, and waking
+    them takes four times as long as the product. A step of a larger batch loses nothing by the pieces.
+    """
+    if keras.backend.backend() != "tensorflow" or len(weight.shape) != 2:
+        return weight
+    rows, columns = weight.shape
+    count = -(-rows * columns * 4 // _LARGEST_PIECE)
+    count = next((n for n in range(count, columns) if columns % n == 0), 1)
+    return tuple(ops.split(weight, count, axis=1)) if count > 1 else weight
+
+
+_LARGEST_PIECE = 2**20  # bytes, of float32
 
 
 def outer_sum(a, b):

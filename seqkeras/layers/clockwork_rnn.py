@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, check_units, outer_sum
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, check_units, outer_sum, times
 from seqkeras.layers.rnn import CellLayer, arguments
 
 # Up to where a number format of few bits counts without a gap.
@@ -77,7 +77,7 @@ class ClockworkRNNCell(RecurrentCell):
         (h, clocks), (recurrent_kernel,) = states, weights
         past = h if keep is None else h * keep
         turn = ops.repeat(clocks == 0, self.units // len(self.periods), axis=-1)
-        new = self.activation(projected + ops.matmul(past, recurrent_kernel))
+        new = self.activation(projected + times(past, recurrent_kernel))
         clocks = ops.stop_gradient(clocks) + 1
         clocks = ops.where(clocks < ops.convert_to_tensor(self.periods, dtype=clocks.dtype), clocks, 0)
         return (ops.where(turn, new, h), ops.cast(clocks, h.dtype)), (new, turn)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum, times
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -109,7 +109,7 @@ class EchoStateCell(RecurrentCell):
 
     def step(self, projected, states, weights, keep=None):
         (h,), (recurrent_kernel,) = states, weights
-        new = self.activation(projected + ops.matmul(h, recurrent_kernel))
+        new = self.activation(projected + times(h, recurrent_kernel))
         return (h + self.leak_rate * (new - h),), (new,)
 
     def step_gradient(self, gradients, saved, weights, keep=None):

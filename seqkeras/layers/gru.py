@@ -3,7 +3,7 @@
 import keras
 from keras import activations, ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum, times
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -115,12 +115,12 @@ class GRUCell(RecurrentCell):
         (h,) = states
         past = h if keep is None else h * keep
         if not self.reset_gate:
-            z, n = ops.split(projected + ops.matmul(past, weights[0]), 2, axis=-1)
+            z, n = ops.split(projected + times(past, weights[0]), 2, axis=-1)
             z, n = self._gate(z), self.activation(n)
             return (n + z * (h - n),), (z, n, h)
         split = [2 * self.units]
         x_gates, x_content = ops.split(projected, split, axis=-1)
-        recurrent = ops.matmul(past, weights[0])
+        recurrent = times(past, weights[0])
         if self.reset_after:
             if self.use_bias:
                 recurrent = recurrent + weights[1]
@@ -130,7 +130,7 @@ class GRUCell(RecurrentCell):
         else:
             z, r = ops.split(self._gate(x_gates + recurrent), 2, axis=-1)
             content = r * past
-            n = self.activation(x_content + ops.matmul(content, weights[1]))
+            n = self.activation(x_content + times(content, weights[1]))
         return (n + z * (h - n),), (z, r, content, n, h)
 
     def gradient_weights(self, weights):

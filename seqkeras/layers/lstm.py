@@ -3,7 +3,7 @@
 import keras
 from keras import activations, initializers, ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum, times
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -147,7 +147,7 @@ class LSTMCell(RecurrentCell):
     def step(self, projected, states, weights, keep=None):
         (h, c), (recurrent_kernel, *peepholes) = states, weights
         past = h if keep is None else h * keep
-        z = projected + ops.matmul(past, recurrent_kernel)
+        z = projected + times(past, recurrent_kernel)
         if peepholes:
             *z_past, z_g, z_o = ops.split(z, self.blocks, axis=-1)
             z = ops.concatenate([*(a + p * c for a, p in zip(z_past, peepholes)), z_g], axis=-1)

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import activations, initializers, ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, affine, check_units, outer_sum
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, affine, check_units, outer_sum, times
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -117,7 +117,7 @@ class SCRNCell(RecurrentCell):
         x_context, x_hidden = ops.split(projected, [self.context_units], axis=-1)
         s = x_context + alpha * s
         past = ops.concatenate([s, h if keep is None else h * keep], axis=-1)
-        h = self.activation(x_hidden + ops.matmul(past, recurrent_kernel))
+        h = self.activation(x_hidden + times(past, recurrent_kernel))
         return (h, s), (h, s)
 
     def step_gradient(self, gradients, saved, weights, keep=None):

@@ -3,7 +3,7 @@
 import keras
 from keras import initializers, ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, affine, check_units, outer_sum
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, affine, check_units, outer_sum, times
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -30,7 +30,7 @@ class SimpleRNNCell(RecurrentCell):
     def step(self, projected, states, weights, keep=None):
         (h,), (recurrent_kernel,) = states, weights
         past = h if keep is None else h * keep
-        h = self.activation(projected + ops.matmul(past, recurrent_kernel))
+        h = self.activation(projected + times(past, recurrent_kernel))
         return (h,), (h,)
 
     def gradient_weights(self, weights):

@@ -480,3 +480,28 @@ def test_a_gradient_without_training_is_that_of_training(make, compiled):
     states = initial_states(layer)
     kept, again = (results(layer, x, states, compiled=compiled, mask=MASK, training=t) for t in (True, False))
     assert_same(kept, again)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: layers.LSTM(4),
+        lambda: layers.GRU(4),
+        lambda: layers.GRU(4, reset_after=False),
+        lambda: layers.GRU(4, reset_gate=False),
+        lambda: layers.SimpleRNN(4),
+        lambda: layers.ClockworkRNN(4, periods=(1, 2)),
+        lambda: layers.SCRN(4, context_units=2),
+        lambda: layers.EchoState(4),
+    ],
+)
+@pytest.mark.parametrize("largest_piece", [32, 2**20])
+def test_steps_with_kernels_in_pieces(layer, largest_piece, monkeypatch):
+    monkeypatch.setattr("seqkeras.layers.cell._LARGEST_PIECE", largest_piece)
+    layer = layer()
+    x = inputs()
+    expected = layer(x)
+    step, states = layer.cell.step_function(), layer.cell.get_initial_state(x.shape[0])
+    for t in range(x.shape[1]):
+        output, states = step(x[:, t], states)
+    assert_same([output], [expected], 1e-6)
