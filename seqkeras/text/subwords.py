@@ -258,6 +258,34 @@ class Subwords:
         base = tf.gather(tf.cast(words.row_splits, tf.int32), ids.value_rowids())
         return words, ids.with_flat_values(number - base)
 
+    def known(self, words):
+        """Whether the training texts had words, in whatever case; those without letters count as known.
+
+        Args:
+            words: string RaggedTensor or tensor, as `segment` gives them, with `casing="true"`.
+
+        Returns:
+            bool, of the same shape.
+
+        Raises:
+            ValueError: with another `casing`, which keeps no words.
+        """
+        if self.casing != "true":
+            raise ValueError(f'Words are known with `casing="true"` alone. Received: casing={self.casing!r}')
+        if isinstance(words, tf.RaggedTensor):
+            return words.with_flat_values(self.known(words.flat_values))
+        words = tf.strings.lower(without_joiners(words), encoding="utf-8")
+        return (self._flags(words) > 0) | ~tf.strings.regex_full_match(words, r".*\pL.*")
+
+    def _flags(self, words):
+        """What is known about the case of words in lower case, without joiners: int64, 0 for unknown ones."""
+        wanted = _fingerprint(words)
+        if not self.cases.shape[1]:
+            return tf.zeros_like(wanted)
+        known, values = tf.constant(self.cases[0]), tf.constant(self.cases[1])
+        place = tf.minimum(tf.searchsorted(known, wanted), self.cases.shape[1] - 1)
+        return tf.where(tf.gather(known, place) == wanted, tf.gather(values, place), 0)
+
     def _strings(self, ids, copied):
         ids = tf.cast(ids, tf.int32)
         if not isinstance(ids, tf.RaggedTensor):
@@ -298,12 +326,7 @@ class Subwords:
         bare = without_joiners(words)
         lower = tf.strings.lower(words, encoding="utf-8")
         bare_lower = without_joiners(lower)
-        flags = tf.zeros_like(_fingerprint(words))
-        if self.cases.shape[1]:
-            known, values = tf.constant(self.cases[0]), tf.constant(self.cases[1])
-            wanted = _fingerprint(bare_lower)
-            place = tf.minimum(tf.searchsorted(known, wanted), self.cases.shape[1] - 1)
-            flags = tf.where(tf.gather(known, place) == wanted, tf.gather(values, place), flags)
+        flags = self._flags(bare_lower)
 
         def flag(bit):
             return tf.bitwise.bitwise_and(flags, tf.constant(bit, tf.int64)) > 0
