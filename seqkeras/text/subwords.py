@@ -11,7 +11,9 @@ and take away each joiner with the space beside it. That restores `l'eau`, `¿Qu
 """
 
 import collections
+import functools
 import json
+import types
 import unicodedata
 
 import numpy as np
@@ -142,19 +144,29 @@ class Subwords:
             surface = collections.Counter()
             for words in texts.map(lambda text: blank._split(text).flat_values, num_parallel_calls=2):
                 surface.update(words.numpy().tolist())
-            types = sorted(surface)
+            distinct = sorted(surface)
             cases.append(
-                _learn_cases({word.decode(): surface[word] for word in types}) if casing == "true" else [[]] * 2
+                _learn_cases({word.decode(): surface[word] for word in distinct}) if casing == "true" else [[]] * 2
             )
             reader = cls((), (), casing, split, cases[-1])
-            true = reader._true_case(tf.constant(types, tf.string)).numpy().tolist()
-            for word, plain in zip(types, true):
+            true = reader._true_case(tf.constant(distinct, tf.string)).numpy().tolist()
+            for word, plain in zip(distinct, true):
                 counts[plain.decode()] += surface[word]
         characters, merges = _learn_merges(counts, size, minimum_count)
         return [cls(characters, merges, casing, split, c) for c in cases]
 
     def __len__(self):
         return len(self.pieces)
+
+    @functools.cached_property
+    def _tables(self):
+        return _tables(
+            pieces=self.pieces,
+            goes_on=self._goes_on,
+            characters=self.characters,
+            cased=self.cases[0],
+            flags=self.cases[1],
+        )
 
     def get_config(self):
         """Lists, strings and numbers that make the same object again: `Subwords(**config)`."""
@@ -248,7 +260,7 @@ class Subwords:
             word_index: int32 RaggedTensor `(batch, steps)`, for the steps before the first end: of which word they are.
         """
         strings, ids = self._strings(ids, copied)
-        goes_on = tf.gather(tf.constant(self._goes_on), ids.flat_values)
+        goes_on = tf.gather(self._tables.goes_on, ids.flat_values)
         first = tf.equal(tf.range(tf.size(goes_on, tf.int64)), tf.gather(ids.row_splits, ids.value_rowids()))
         begins = tf.logical_or(first, tf.logical_not(tf.roll(goes_on, 1, 0)))
         number = tf.cumsum(tf.cast(begins, tf.int32)) - 1
@@ -282,7 +294,7 @@ class Subwords:
         wanted = _fingerprint(words)
         if not self.cases.shape[1]:
             return tf.zeros_like(wanted)
-        known, values = tf.constant(self.cases[0]), tf.constant(self.cases[1])
+        known, values = self._tables.cased, self._tables.flags
         place = tf.minimum(tf.searchsorted(known, wanted), self.cases.shape[1] - 1)
         return tf.where(tf.gather(known, place) == wanted, tf.gather(values, place), 0)
 
@@ -298,7 +310,7 @@ class Subwords:
         kept = (before == 0) & (ids.flat_values > END)
         kept = ids.with_flat_values(kept)
         short = tf.ragged.boolean_mask(ids, kept)
-        strings = tf.gather(tf.constant(self.pieces), short.flat_values)
+        strings = tf.gather(self._tables.pieces, short.flat_values)
         if copied is not None:
             copied = tf.boolean_mask(copied.flat_values, kept.flat_values)
             strings = tf.where(short.flat_values == UNKNOWN, copied, strings)
@@ -351,7 +363,7 @@ class Subwords:
         known = tf.zeros_like(place < lengths)
         ids = tf.zeros_like(codes)
         if len(self.characters):
-            characters = tf.constant(self.characters)
+            characters = self._tables.characters
             found = tf.reshape(tf.searchsorted(characters, tf.reshape(keys, [-1])), tf.shape(keys))
             found = tf.minimum(found, len(self.characters) - 1)
             known = tf.gather(characters, found) == keys
@@ -369,6 +381,12 @@ def without_joiners(words):
     return tf.strings.regex_replace(words, JOINER, "")
 
 
+def _tables(**arrays):
+    """Tensors by name, made outside any graph: so all functions of a SavedModel share one copy of each."""
+    with tf.init_scope():
+        return types.SimpleNamespace(**{name: tf.constant(array) for name, array in arrays.items()})
+
+
 class _Pairs:
     """Merges of neighbours: pairs `(merges, 2)`, most important first, and what each becomes."""
 
@@ -379,6 +397,10 @@ class _Pairs:
         self.keys = keys[order]
         self.ranks = order.astype("int32")
         self.results = np.asarray(results, "int32")
+
+    @functools.cached_property
+    def _tables(self):
+        return _tables(keys=self.keys, ranks=self.ranks, results=self.results)
 
     def apply(self, symbols, dropout=0.0, seed=None):
         """Merges in each row the pair of the lowest rank, its first if there are several, until none is left.
@@ -403,7 +425,7 @@ class _Pairs:
             best = tf.argmin(candidates, axis=1, output_type=tf.int32)[:, None]
             lowest = tf.reduce_min(candidates, axis=1, keepdims=True)
             found = lowest < _NO_RANK
-            merged = tf.gather(tf.constant(self.results), tf.where(found, lowest, 0))
+            merged = tf.gather(self._tables.results, tf.where(found, lowest, 0))
             best = tf.where(found, best, tf.size(steps))
             symbols = tf.where(steps < best, symbols, tf.where(steps == best, merged, _next(symbols, PAD)))
             rank = tf.where(steps < best, rank, _next(rank, _NO_RANK))
@@ -427,10 +449,10 @@ class _Pairs:
         wanted = tf.bitwise.left_shift(tf.cast(left, tf.int64), tf.constant(_SHIFT, tf.int64)) + tf.cast(
             right, tf.int64
         )
-        keys = tf.constant(self.keys)
+        keys = self._tables.keys
         place = tf.minimum(tf.searchsorted(keys, tf.reshape(wanted, [-1])), len(self.keys) - 1)
         place = tf.reshape(place, tf.shape(wanted))
-        return tf.where(tf.gather(keys, place) == wanted, tf.gather(tf.constant(self.ranks), place), _NO_RANK)
+        return tf.where(tf.gather(keys, place) == wanted, tf.gather(self._tables.ranks, place), _NO_RANK)
 
 
 def _next(values, last):

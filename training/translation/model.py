@@ -41,6 +41,9 @@ class Translator(tf.Module):
         self.attends = model.config["attention"] is not None
         ids = tf.range(len(self.target))
         # Without attention nothing says which word an unknown one stands for.
+        specs = [tf.TensorSpec((None,), tf.string), tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32)]
+        # One function, which all signatures of a SavedModel share.
+        self.search = tf.function(self._search, input_signature=specs)
         self.banned = (ids == PAD) | (ids == START) | (False if self.attends else ids == UNKNOWN)
 
     def translate(self, text):
@@ -113,8 +116,8 @@ class Translator(tf.Module):
         known = tf.cast(self.source.known(words), tf.float32)
         return {"known": tf.where(words.row_lengths() > 0, tf.reduce_mean(known, axis=1), 1.0)}
 
-    def search(self, sentences, width, length_penalty):
-        """Strings `(n,)` to their Segments, and the Beams."""
+    def _search(self, sentences, width, length_penalty):
+        """Sentences, string `(n,)`, to their Segments and the Beams of their translations."""
         read = self.source.segment(sentences)
         ids = tf.concat([read.ids, tf.fill([tf.size(sentences), 1], END)], axis=1)
         ids = ids.to_tensor(PAD, shape=tf.stack([-1, tf.reduce_max(tf.concat([ids.row_lengths(), [1]], 0))]))
