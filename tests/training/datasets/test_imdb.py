@@ -1,14 +1,11 @@
 import io
 import os
-import pathlib
 import tarfile
-import urllib.error
-import urllib.request
 
 import pytest
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
+from tests.training.datasets import small_files
 from training import Stop
 from training.datasets import imdb
 
@@ -43,38 +40,22 @@ def write_archive(path, splits=("train", "test")):
 
 
 @pytest.fixture
-def small(monkeypatch, tmp_path):
+def small(offline, monkeypatch, tmp_path):
     monkeypatch.setattr(imdb, "REVIEWS", SMALL)
-    monkeypatch.delenv("SEQKERAS_MANUAL_DIR", raising=False)
-
-    def no_network(*_, **__):
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(urllib.request, "urlopen", no_network)
     write_archive(tmp_path / "manual" / imdb.MANUAL_PATH)
     return tmp_path
 
 
-class ImdbTest(tfds.testing.DatasetBuilderTestCase):
-    """TFDS's own checks: registration, features, that splits do not overlap, that the download's checksum is known."""
-
+class ImdbTest(small_files.SmallFiles):
     DATASET_CLASS = imdb.Imdb
     SPLITS = {"train": SMALL, "test": SMALL}
     DL_DOWNLOAD_RESULT = "aclImdb_v1.tar.gz"
 
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tfds.testing.test_utils.make_tmp_dir()
-        write_archive(pathlib.Path(cls.EXAMPLE_DIR) / cls.DL_DOWNLOAD_RESULT)
-        cls.patch = pytest.MonkeyPatch()
-        cls.patch.setattr(imdb, "REVIEWS", SMALL)
-        super().setUpClass()
+    PATCHES = ((imdb, "REVIEWS", SMALL),)
 
     @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        cls.patch.undo()
-        tfds.testing.test_utils.rm_tmp_dir(cls.EXAMPLE_DIR)
+    def write(cls, folder):
+        write_archive(folder / cls.DL_DOWNLOAD_RESULT)
 
 
 def read(split, folder):

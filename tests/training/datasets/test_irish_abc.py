@@ -1,12 +1,9 @@
 import os
-import pathlib
-import urllib.error
-import urllib.request
 
 import pytest
-import tensorflow_datasets as tfds
 
 from seqkeras.media import abc
+from tests.training.datasets import small_files
 from training import Stop
 from training.datasets import abc_collection, irish_abc
 
@@ -28,38 +25,22 @@ def write_file(folder, text=FILE):
 
 
 @pytest.fixture
-def small(monkeypatch, tmp_path):
+def small(offline, monkeypatch, tmp_path):
     monkeypatch.setattr(irish_abc.IrishAbc, "TUNES", 6)
-    monkeypatch.delenv("SEQKERAS_MANUAL_DIR", raising=False)
-
-    def no_network(*_, **__):
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(urllib.request, "urlopen", no_network)
     write_file(tmp_path / "manual")
     return tmp_path
 
 
-class IrishAbcTest(tfds.testing.DatasetBuilderTestCase):
-    """TFDS's own checks: registration, features, that the download's checksum is known."""
-
+class IrishAbcTest(small_files.SmallFiles):
     DATASET_CLASS = irish_abc.IrishAbc
     SPLITS = {"tunes": 3}
     DL_DOWNLOAD_RESULT = {PATH: "irish.abc"}
 
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tfds.testing.test_utils.make_tmp_dir()
-        (pathlib.Path(cls.EXAMPLE_DIR) / "irish.abc").write_text(FILE)
-        cls.patch = pytest.MonkeyPatch()
-        cls.patch.setattr(irish_abc.IrishAbc, "TUNES", 6)
-        super().setUpClass()
+    PATCHES = ((irish_abc.IrishAbc, "TUNES", 6),)
 
     @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        cls.patch.undo()
-        tfds.testing.test_utils.rm_tmp_dir(cls.EXAMPLE_DIR)
+    def write(cls, folder):
+        (folder / "irish.abc").write_text(FILE)
 
 
 def read(folder):

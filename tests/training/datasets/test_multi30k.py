@@ -1,13 +1,10 @@
 import gzip
 import os
-import pathlib
 import shutil
-import urllib.error
-import urllib.request
 
 import pytest
-import tensorflow_datasets as tfds
 
+from tests.training.datasets import small_files
 from training import Stop
 from training.datasets import multi30k
 
@@ -30,38 +27,22 @@ def write_files(folder, sizes=SMALL):
 
 
 @pytest.fixture
-def small(monkeypatch, tmp_path):
+def small(offline, monkeypatch, tmp_path):
     monkeypatch.setattr(multi30k, "SENTENCES", SMALL)
-    monkeypatch.delenv("SEQKERAS_MANUAL_DIR", raising=False)
-
-    def no_network(*_, **__):
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(urllib.request, "urlopen", no_network)
     write_files(tmp_path / "manual")
     return tmp_path
 
 
-class Multi30kTest(tfds.testing.DatasetBuilderTestCase):
-    """TFDS's own checks: registration, features, splits that do not overlap, checksums that are known."""
-
+class Multi30kTest(small_files.SmallFiles):
     DATASET_CLASS = multi30k.Multi30k
     SPLITS = SMALL
     DL_DOWNLOAD_RESULT = {path: path for path in multi30k.ADDRESSES}
 
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tfds.testing.test_utils.make_tmp_dir()
-        write_files(pathlib.Path(cls.EXAMPLE_DIR))
-        cls.patch = pytest.MonkeyPatch()
-        cls.patch.setattr(multi30k, "SENTENCES", SMALL)
-        super().setUpClass()
+    PATCHES = ((multi30k, "SENTENCES", SMALL),)
 
     @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        cls.patch.undo()
-        tfds.testing.test_utils.rm_tmp_dir(cls.EXAMPLE_DIR)
+    def write(cls, folder):
+        write_files(folder)
 
 
 def read(folder, *arguments, **options):

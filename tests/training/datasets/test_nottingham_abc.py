@@ -1,10 +1,9 @@
 import os
-import pathlib
 
 import pytest
-import tensorflow_datasets as tfds
 
 from seqkeras.media import abc
+from tests.training.datasets import small_files
 from training import Stop
 from training.datasets import nottingham_abc
 
@@ -33,32 +32,21 @@ def write_files(folder):
         (folder / name).write_text(TUNE.format(name.removesuffix(".abc"), KEYS[i % len(KEYS)], "G"))
 
 
-class NottinghamAbcTest(tfds.testing.DatasetBuilderTestCase):
-    """TFDS's own checks: registration, features, that the downloads' checksums are known."""
-
+class NottinghamAbcTest(small_files.SmallFiles):
     DATASET_CLASS = nottingham_abc.NottinghamAbc
     SPLITS = {"tunes": len(FILES)}
     DL_DOWNLOAD_RESULT = {f"nottingham_abc/{name}": name for name in FILES}
 
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tfds.testing.test_utils.make_tmp_dir()
-        write_files(pathlib.Path(cls.EXAMPLE_DIR))
-        cls.patch = pytest.MonkeyPatch()
-        cls.patch.setattr(nottingham_abc.NottinghamAbc, "TUNES", len(FILES))
-        super().setUpClass()
+    PATCHES = ((nottingham_abc.NottinghamAbc, "TUNES", len(FILES)),)
 
     @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        cls.patch.undo()
-        tfds.testing.test_utils.rm_tmp_dir(cls.EXAMPLE_DIR)
+    def write(cls, folder):
+        write_files(folder)
 
 
 @pytest.fixture
-def small(monkeypatch, tmp_path):
+def small(offline, monkeypatch, tmp_path):
     monkeypatch.setattr(nottingham_abc.NottinghamAbc, "TUNES", len(FILES))
-    monkeypatch.delenv("SEQKERAS_MANUAL_DIR", raising=False)
     write_files(tmp_path / "manual" / "nottingham_abc")
     return tmp_path
 

@@ -1,12 +1,9 @@
 import os
-import pathlib
-import urllib.error
-import urllib.request
 import zipfile
 
 import pytest
-import tensorflow_datasets as tfds
 
+from tests.training.datasets import small_files
 from training import Stop
 from training.datasets import tatoeba
 
@@ -25,44 +22,34 @@ def write_archive(folder, rows, language="es"):
 
 
 @pytest.fixture
-def small(monkeypatch, tmp_path):
+def small(offline, monkeypatch, tmp_path):
     monkeypatch.setattr(tatoeba, "FEWEST", {"es": len(PAIRS), "vi": 2})
     monkeypatch.setattr(tatoeba, "SHARES", {"es": (100, 100), "vi": (0, 0)})
-    monkeypatch.delenv("SEQKERAS_MANUAL_DIR", raising=False)
-
-    def no_network(*_, **__):
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(urllib.request, "urlopen", no_network)
     write_archive(tmp_path / "manual", PAIRS)
     return tmp_path
 
 
-class TatoebaTest(tfds.testing.DatasetBuilderTestCase):
-    """TFDS's own checks: registration, features, that splits do not overlap."""
-
+class TatoebaTest(small_files.SmallFiles):
     DATASET_CLASS = tatoeba.Tatoeba
     BUILDER_CONFIG_NAMES_TO_TEST = ["es"]
     DL_DOWNLOAD_RESULT = "tatoeba/spa-eng.zip"
     # The addresses serve what they have: one file grows, and of neither is an official checksum known.
     SKIP_CHECKSUMS = True
 
-    @classmethod
-    def setUpClass(cls):
-        cls.patch = pytest.MonkeyPatch()
-        cls.patch.setattr(tatoeba, "FEWEST", {"es": len(PAIRS)})
-        cls.patch.setattr(tatoeba, "SHARES", {"es": (100, 100)})
-        cls.EXAMPLE_DIR = tfds.testing.test_utils.make_tmp_dir()
-        write_archive(pathlib.Path(cls.EXAMPLE_DIR), PAIRS)
-        splits = [tatoeba.split_of(name, "es") for name in tatoeba.cluster([row[:2] for row in PAIRS])]
-        cls.SPLITS = {split: splits.count(split) for split in ("train", "validation", "test")}
-        super().setUpClass()
+    PATCHES = ((tatoeba, "FEWEST", {"es": len(PAIRS)}), (tatoeba, "SHARES", {"es": (100, 100)}))
 
     @classmethod
-    def tearDownClass(cls):
-        super().tearDownClass()
-        cls.patch.undo()
-        tfds.testing.test_utils.rm_tmp_dir(cls.EXAMPLE_DIR)
+    def write(cls, folder):
+        write_archive(folder, PAIRS)
+
+    @classmethod
+    def setUpClass(cls):
+        with pytest.MonkeyPatch.context() as patch:
+            for change in cls.PATCHES:
+                patch.setattr(*change)
+            splits = [tatoeba.split_of(name, "es") for name in tatoeba.cluster([row[:2] for row in PAIRS])]
+        cls.SPLITS = {split: splits.count(split) for split in ("train", "validation", "test")}
+        super().setUpClass()
 
 
 def read(folder, split, source="en", target="es"):
