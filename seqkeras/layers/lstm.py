@@ -99,12 +99,11 @@ class LSTMCell(RecurrentCell):
 
     @property
     def _one_tanh(self):
-        """Whether all gates can go through one tanh: sigmoid(z) = (1 + tanh(z/2)) / 2.
+        """Whether the gates go through tanh, sigmoid(z) = (1 + tanh(z/2)) / 2, which XLA and Eigen compute faster.
 
-        The halves go into the kernels, once for all steps. One transcendental function over the whole pre-activation
-        is what XLA and Eigen do fastest.
+        The halves go into the kernels, once for all steps.
         """
-        return self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+        return self.recurrent_activation is activations.sigmoid
 
     @property
     def has_derived_gradient(self):
@@ -112,25 +111,16 @@ class LSTMCell(RecurrentCell):
 
     def _halved(self, kernel):
         """Halves the columns of the gates of a kernel or bias `(..., blocks * units)`."""
-        return kernel * self._per_block(0.5, 1.0) if self._one_tanh else kernel
+        if not self._one_tanh:
+            return kernel
+        factors = [*[0.5] * (self.blocks - 2), 1.0, 0.5]
+        return kernel * ops.repeat(ops.convert_to_tensor(factors, dtype=self.compute_dtype), self.units)
 
-    def _per_block(self, gate, content, blocks=None):
-        """The value `gate` for each unit of a gate, `content` for each of g, over the first blocks or all of them."""
-        values = [*[gate] * (self.blocks - 2), content, gate][:blocks]
-        return ops.repeat(ops.convert_to_tensor(values, dtype=self.compute_dtype), self.units)
-
-    def _activate(self, z):
-        """Gates and new content from what goes into them: all blocks, or all but the output gate."""
-        blocks = z.shape[-1] // self.units
-        if self._one_tanh:
-            return ops.tanh(z) * self._per_block(0.5, 1.0, blocks) + self._per_block(0.5, 0.0, blocks)
-        *gates, z_g, z_o = [*ops.split(z, blocks, axis=-1), *[None] * (self.blocks - blocks)]
-        gates = [self.recurrent_activation(gate) for gate in gates]
-        o = [] if z_o is None else [self.recurrent_activation(z_o)]
-        return ops.concatenate([*gates, self.activation(z_g), *o], axis=-1)
+    def _gate(self, z):
+        return 0.5 * ops.tanh(z) + 0.5 if self._one_tanh else self.recurrent_activation(z)
 
     def _with_input_gate(self, blocks):
-        """The list of i, f, g and, where it is there, o."""
+        """The list of i, f and what follows, from a list without i if it is coupled."""
         return [1 - blocks[0], *blocks] if self.coupled else blocks
 
     def projection(self):
@@ -148,18 +138,16 @@ class LSTMCell(RecurrentCell):
         (h, c), (recurrent_kernel, *peepholes) = states, weights
         past = h if keep is None else h * keep
         z = projected + times(past, recurrent_kernel)
+        *z_past, z_g, z_o = ops.split(z, self.blocks, axis=-1)
         if peepholes:
-            *z_past, z_g, z_o = ops.split(z, self.blocks, axis=-1)
-            z = ops.concatenate([*(a + p * c for a, p in zip(z_past, peepholes)), z_g], axis=-1)
-        gates = ops.split(self._activate(z), z.shape[-1] // self.units, axis=-1)
-        i, f, g, *o = self._with_input_gate(gates)
+            z_past = [a + p * c for a, p in zip(z_past, peepholes)]
+        # Each gate by itself: XLA computes one over the whole of z, and then again for each part of it that is read.
+        gates = [*(self._gate(a) for a in z_past), self.activation(z_g)]
+        i, f, g = self._with_input_gate(gates)
         c_before, c = c, f * c + i * g
-        if peepholes:
-            z_o = z_o + peepholes[-1] * c
-            o = [0.5 * ops.tanh(z_o) + 0.5 if self._one_tanh else self.recurrent_activation(z_o)]
-            gates = [*gates, *o]
+        o = self._gate(z_o + peepholes[-1] * c if peepholes else z_o)
         tanh_c = self.activation(c)
-        return (o[0] * tanh_c, c), (*gates, c_before, tanh_c)
+        return (o * tanh_c, c), (*gates, o, c_before, tanh_c)
 
     def gradient_weights(self, weights):
         return ops.transpose(weights[0]), *weights[1:]
