@@ -31,7 +31,16 @@ print(json.dumps(results))
 
 CLEAR = ["A wonderful film, I loved every minute.", "A terrible film, the worst I have ever seen."]
 FOOD = ["The food was good, not bad at all.", "The food was bad, not good at all."]
-ODD = ["", "   ", "\U0001f600\U0001f600", "\u0645\u0631\u062d\u0628\u0627", "\x00\x01\x02", "\udcff\udcfe", "x" * 100_000, "no " * 20_000]  # noqa: E501
+ODD = [
+    "",
+    "   ",
+    "\U0001f600\U0001f600",
+    "\u0645\u0631\u062d\u0628\u0627",
+    "\x00\x01\x02",
+    "\udcff\udcfe",
+    "x" * 100_000,
+    "no " * 20_000,
+]  # noqa: E501
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,19 @@ PENALTIES = (0.0, 3.0)  # for length
 TOGETHER = 64  # sentences translated side by side
 MOST_WORDS = 50  # of a sentence; a longer one is read in parts
 MOST_CHARACTERS = 200  # of a word, likewise
+LONG = 400  # characters; a sentence of more ends at the next space, for its words may be endless too
 _CUT = "\ue001"  # stands between sentences while a text is taken apart
+_SPACE = r"\p{Cc}\pZ"  # what subwords take for a space: controls, and whatever is a space in any language
+_LINE = r"\n\v\f\r\x{85}\x{2028}\x{2029}"  # what ends a line
 _CUTS = (
     (_CUT, ""),
-    (r"(\s*\n)", rf"{_CUT}\1"),
+    (rf"([{_SPACE}]*[{_LINE}])", rf"{_CUT}\1"),
     (r"([.!?…]+[\"'»”’)\]]*)([ \t]+)", rf"\1{_CUT}\2"),
     # Neither titles nor initials end a sentence.
     (rf"((?:^|[\s(\"'«“])(?:\p{{Lu}}|Mr|Mrs|Ms|Dr|Prof|St|vs|Sr|Sra|Srta|Mme|Mlle|e\.g|i\.e)\.){_CUT}", r"\1"),
-    (rf"([^\s{_CUT}]{{{MOST_CHARACTERS}}})", rf"\1{_CUT}"),
-    (rf"((?:[^\s{_CUT}]+[ \t]+){{{MOST_WORDS - 1}}}[^\s{_CUT}]+)", rf"\1{_CUT}"),
+    (rf"([^{_SPACE}{_CUT}]{{{MOST_CHARACTERS}}})", rf"\1{_CUT}"),
+    (rf"((?:[^{_SPACE}{_CUT}]+[{_SPACE}]+){{{MOST_WORDS - 1}}}[^{_SPACE}{_CUT}]+)", rf"\1{_CUT}"),
+    (rf"([^{_CUT}]{{{LONG}}}[^{_SPACE}{_CUT}]*)([{_SPACE}])", rf"\1{_CUT}\2"),
 )
 
 
@@ -39,11 +43,11 @@ class Translator(tf.Module):
         self.source, self.target = subwords
         self.width, self.length_penalty = width, length_penalty
         self.attends = model.config["attention"] is not None
-        ids = tf.range(len(self.target))
-        # Without attention nothing says which word an unknown one stands for.
         specs = [tf.TensorSpec((None,), tf.string), tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.float32)]
         # One function, which all signatures of a SavedModel share.
         self.search = tf.function(self._search, input_signature=specs)
+        ids = tf.range(len(self.target))
+        # Without attention nothing says which word an unknown one stands for.
         self.banned = (ids == PAD) | (ids == START) | (False if self.attends else ids == UNKNOWN)
 
     def translate(self, text):
@@ -155,8 +159,9 @@ class _Parts:
             text = tf.strings.regex_replace(text, pattern, replacement)
         sentences = tf.strings.split(text, _CUT)
         self.rows = tf.cast(sentences.value_rowids(), tf.int32)
-        # \\s* stands before every sentence, and may stand behind the last one of a text.
-        split = (tf.strings.regex_replace(sentences.flat_values, r"(?s)^(\s*)(.*?)(\s*)$", rf"\{i}") for i in (1, 2, 3))
+        # Spaces stand before every sentence, and may stand behind the last one of a text.
+        whole = rf"(?s)^([{_SPACE}]*)(.*?)([{_SPACE}]*)$"
+        split = (tf.strings.regex_replace(sentences.flat_values, whole, rf"\{i}") for i in (1, 2, 3))
         self.before, self.sentences, self.behind = split
         self.places = tf.cast(tf.where(tf.strings.regex_full_match(self.sentences, r"(?s).*\pL.*")), tf.int32)
         self.spoken = tf.gather_nd(self.sentences, self.places)
