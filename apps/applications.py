@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apps import models, tunes
+from apps import models, translations, tunes, widgets
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ def _music(prompt: str) -> str:
     return f"`{tunes.beginning(models.load('music'), prompt, bars=4)} …`"
 
 
+def _translation(text: str) -> str:
+    return f"**{widgets.plain(translations.translate(text))}**"
+
+
 APPLICATIONS = [
     Application(
         "sentiment",
@@ -56,5 +60,14 @@ APPLICATIONS = [
         "M:6/8\nK:Ador",
         _music,
         "Hear it, or have your own written",
+    ),
+    Application(
+        "translation",
+        "Translation",
+        ":material/translate:",
+        "A model that reads a sentence and writes it in another language, and shows which words it looked at for each.",
+        "Two dogs are running through the snow.",
+        _translation,
+        "See where it looked, or try your own",
     ),
 ]

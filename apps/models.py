@@ -22,7 +22,7 @@ class Model:
     """A SavedModel behind a lock, with the papers that lie beside it.
 
     Attributes:
-        name: the application's word, such as "sentiment".
+        name: the application's word, such as "sentiment", and where it has several models which, "translation/en-de".
         card: text of `model_card.md`, "" where there is none.
         config: contents of `config.json`, {} where there is none.
         metrics: contents of `metrics.json`, {} where there is none.
@@ -59,7 +59,8 @@ class Model:
             The outputs by name; strings are arrays of bytes.
 
         Raises:
-            ModelError: if the model has no such signature, fails, or gives a number that is not finite.
+            ModelError: if the model has no such signature, fails, or gives a number that is not finite. In `scores`,
+                which are logarithms, -inf is one: that of what is not there.
         """
         try:
             with self._lock:
@@ -73,8 +74,10 @@ class Model:
                 f"The {self.name} model could not answer this. What you gave is still in place; a shorter or simpler "
                 "text may work. The server's log says what went wrong."
             ) from error
-        for value in outputs.values():
-            if value.dtype.kind == "f" and not np.isfinite(value).all():
+        for output, value in outputs.items():
+            if value.dtype.kind != "f":
+                continue
+            if not (np.isfinite(value) | (np.isneginf(value) & (output == "scores"))).all():
                 logger.error("The signature %s of the model %s gave a number that is not finite", signature, self.name)
                 raise ModelError(f"The {self.name} model gave no usable number for this text.")
         return outputs
@@ -112,20 +115,30 @@ class Model:
         return {name: np.concatenate([batch[name] for batch in batches])[back] for name in batches[0]}
 
 
+def command(name: str) -> str:
+    """What trains a model and puts it in its place."""
+    word, _, pair = name.partition("/")
+    return f"make train APP={word}" + (f' ARGS="--pair {pair}"' if pair else "")
+
+
+def is_there(name: str) -> bool:
+    """Whether there is a model of that name to load."""
+    return _graph(name).is_file()
+
+
 def load(name: str) -> Model:
-    """The model of an application, loaded at the first call and shared by all visitors; anew after a new export.
+    """A model by its name, loaded at the first call and shared by all visitors; anew after a new export.
 
     Models lie in the folder `saved_models` of the repository, or the one SEQKERAS_SAVED_MODELS names.
 
     Raises:
         ModelError: if it is not there or cannot be read; the message says which command makes it.
     """
-    root = os.environ.get("SEQKERAS_SAVED_MODELS") or Path(__file__).parent.parent / "saved_models"
-    graph = Path(root) / name / "saved_model.pb"
+    graph = _graph(name)
     if not graph.is_file():
         raise ModelError(
             f"The {name} model is not in `saved_models/{name}` yet. This command, run in the project's folder, "
-            f"trains it and puts it there: `make train APP={name}`"
+            f"trains it and puts it there: `{command(name)}`"
         )
     try:
         return _load(name, str(graph.parent), graph.stat().st_mtime_ns)
@@ -133,11 +146,16 @@ def load(name: str) -> Model:
         logger.exception("The model %s could not be loaded", name)
         raise ModelError(
             f"The {name} model in `saved_models/{name}` cannot be read. If it is being written just now, try again "
-            f"in a moment; if not, `make train APP={name}` makes it anew."
+            f"in a moment; if not, `{command(name)}` makes it anew."
         ) from error
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
+def _graph(name: str) -> Path:
+    root = os.environ.get("SEQKERAS_SAVED_MODELS") or Path(__file__).parent.parent / "saved_models"
+    return Path(root) / name / "saved_model.pb"
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _load(name: str, folder: str, saved_at: int) -> Model:
     return Model(name, Path(folder))
 

@@ -22,6 +22,8 @@ NEUTRAL = (128, 142, 150)
 
 # Of the part of a text that a model did not read, so much is shown: a million characters would stall the browser.
 UNREAD_SHOWN = 2_000
+# Of a text in which one passage is marked, likewise; 10,000 words are all shown.
+PASSAGE_SHOWN = 100_000
 
 
 def plain(text: str) -> str:
@@ -128,6 +130,31 @@ def tinted_html(
     )
 
 
+def passage_html(text: str, passage: tuple[int, int] | None = None) -> str:
+    """A text as HTML with one passage tinted; its line breaks are kept, nothing of it is taken for HTML.
+
+    Args:
+        text: any text; of a very long one, what surrounds the passage is shown.
+        passage: its (start, end), or None for none.
+    """
+    start, end = passage or (0, 0)
+    first = max(0, start - PASSAGE_SHOWN // 2)
+    last = min(len(text), first + PASSAGE_SHOWN)
+    before, after = f"… {first:,} characters before … " * (first > 0), len(text) - last
+    marked = html.escape(text[start : min(end, last)])
+    pieces = [
+        f'<span style="opacity:0.6">{before}</span>' * bool(before),
+        html.escape(text[first:start]),
+        f'<span style="background:rgba{(*FOR, 0.18)};border-radius:4px">{marked}</span>' * bool(marked),
+        html.escape(text[min(end, last) : last]),
+        f'<span style="opacity:0.6"> … {after:,} characters after …</span>' * (after > 0),
+    ]
+    return (
+        '<div dir="auto" style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.6;font-size:1.05rem;'
+        f'max-height:26rem;overflow-y:auto">{"".join(pieces)}</div>'
+    )
+
+
 def tint_legend() -> None:
     """Says what the tints of `tinted_html` mean."""
     _legend(
@@ -167,16 +194,21 @@ def ink(wide: str, narrow: str, *, alt_text: str) -> None:
         alt_text: what a screen reader says.
     """
     drawings = []
-    for name, svg in (("wide", wide), ("narrow", narrow)):
+    for svg in (wide, narrow):
         width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
         mask = f"url(data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}) 0 0/100% 100% no-repeat"
         drawings.append(
-            f'<div class="ink-{name}" role="img" aria-label="{html.escape(alt_text)}" style="background:currentColor;'
+            f'<div role="img" aria-label="{html.escape(alt_text)}" style="background:currentColor;'
             f'aspect-ratio:{width}/{height};max-width:{width}px;margin:auto;-webkit-mask:{mask};mask:{mask}"></div>'
         )
-    st.html(
-        "<style>@media(max-width:640px){.ink-wide{display:none}}@media(min-width:640.1px){.ink-narrow{display:none}}"
-        f"</style>{''.join(drawings)}"
+    st.html(by_window(*drawings))
+
+
+def by_window(wide: str, narrow: str) -> str:
+    """HTML of which a window shows the one that suits it."""
+    return (
+        "<style>@media(max-width:640px){.if-wide{display:none}}@media(min-width:640.1px){.if-narrow{display:none}}"
+        f'</style><div class="if-wide">{wide}</div><div class="if-narrow">{narrow}</div>'
     )
 
 

@@ -57,4 +57,6 @@ def test_every_application_has_its_rooms():
     for word in words:
         assert (ROOT / "training" / f"{word}.py").exists() or (ROOT / "training" / word / "__main__.py").exists()
         assert (ROOT / "apps" / "screens" / f"{word}.py").exists()
-        assert (ROOT / "saved_models" / word / "model_card.md").exists()
+    # One model, or one for each pair of languages, each corpus.
+    for graph in (ROOT / "saved_models").rglob("saved_model.pb"):
+        assert graph.with_name("model_card.md").exists()

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.apps.stand_in import save_music, save_sentiment
+from tests.apps.stand_in import save_music, save_sentiment, save_translation
 
 ENTRY = Path(__file__).parents[2] / "apps" / "streamlit_app.py"
 
@@ -14,6 +14,7 @@ def stand_ins(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved_models")
     save_sentiment(folder)
     save_music(folder)
+    save_translation(folder, "en-de", "en-es")
     return folder
 
 
@@ -42,3 +43,10 @@ def music(app):
     """The suite at its music page."""
     app.run()
     return app.switch_page("screens/music.py").run()
+
+
+@pytest.fixture
+def translation(app):
+    """The suite at its translation page."""
+    app.run()
+    return app.switch_page("screens/translation.py").run()

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 MAX_WORDS = 200
@@ -150,5 +151,78 @@ def save_music(folder: Path) -> Path:
     return target
 
 
+PHRASES = {
+    "a": "ein", "the": "der", "dog": "Hund", "dogs": "Hunde", "two": "zwei", "runs": "läuft", "are": "sind",
+    "sees": "sieht", "man": "Mann",
+}  # fmt: skip
+
+
+class WordForWord(tf.Module):
+    """Translates each word it knows and leaves the others; the second translation is the first in capital letters.
+
+    Further ones it has not: they are "", with the score -inf. A word looks at its own source word alone.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.phrases = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(list(PHRASES), list(PHRASES.values())), ""
+        )
+
+    def read(self, text):
+        source = tf.strings.split(tf.strings.regex_replace(text, r"([^\pL\pM\pN\s])", r" \1 "))
+        found = self.phrases.lookup(tf.strings.lower(source, "utf-8").to_tensor(""))
+        found = tf.RaggedTensor.from_tensor(found, source.row_lengths())
+        target = tf.ragged.map_flat_values(lambda new, old: tf.where(new == "", old, new), found, source)
+        words = tf.ragged.boolean_mask(found, tf.strings.regex_full_match(source, r".*\pL.*"))
+        known = tf.reduce_mean(tf.cast(words != "", tf.float32), axis=1)
+        translation = tf.strings.reduce_join(target, axis=1, separator=" ")
+        translation = tf.strings.regex_replace(translation, r" ([.,!?])", r"\1")
+        return source, target, translation, tf.where(words.row_lengths() > 0, known, 1.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def translate(self, text):
+        return {"translation": self.read(text)[2]}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="text"),
+            tf.TensorSpec([], tf.int32, name="width"),
+            tf.TensorSpec([], tf.float32, name="length_penalty"),
+        ]
+    )
+    def beam(self, text, width, length_penalty):
+        best = self.read(text)[2]
+        missing = tf.fill([tf.size(text), width - 1], "")
+        translations = tf.concat([best[:, None], tf.strings.upper(best, "utf-8")[:, None], missing], 1)[:, :width]
+        score = -length_penalty * tf.cast(tf.strings.length(text, "UTF8_CHAR"), tf.float32)
+        scores = tf.concat([score[:, None], score[:, None] - 1, tf.fill([tf.size(text), width - 1], -np.inf)], 1)
+        return {"translations": translations, "scores": scores[:, :width]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def attend(self, text):
+        source, target, translation, _ = self.read(text)
+        source, target = source.to_tensor(""), target.to_tensor("")
+        attention = tf.eye(tf.shape(source)[1], batch_shape=[tf.size(text)])
+        return {"translation": translation, "source": source, "target": target, "attention": attention}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def known(self, text):
+        return {"known": self.read(text)[3]}
+
+
+def save_translation(folder: Path, *pairs: str) -> Path:
+    """Writes the stand-in as <folder>/translation/<pair> for each pair, with card and metrics; returns their folder."""
+    model = WordForWord()
+    for pair in pairs:
+        target = Path(folder) / "translation" / pair
+        signatures = {"serving_default": model.translate, "beam": model.beam}
+        tf.saved_model.save(model, str(target), signatures | {"attend": model.attend, "known": model.known})
+        (target / "model_card.md").write_text(f"# {pair}\n\nA word list, **for tests only**.\n", encoding="utf-8")
+        (target / "metrics.json").write_text(json.dumps({"run": {"length_penalty": 0.1}}), encoding="utf-8")
+    return Path(folder) / "translation"
+
+
 if __name__ == "__main__":
-    print(save_sentiment(Path(sys.argv[1])), save_music(Path(sys.argv[1])))
+    folder = Path(sys.argv[1])
+    print(save_sentiment(folder), save_music(folder), save_translation(folder, "en-de", "en-es"))
