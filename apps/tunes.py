@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -397,6 +398,8 @@ class Writing:
         self._state, self._logits = outputs["state"], outputs["logits"]
         self.stopped = False
         self.seconds = 0.0
+        # Streamlit may begin a page anew while its last run is still inside a step.
+        self._lock = threading.Lock()
 
     @property
     def ended(self) -> bool:
@@ -408,28 +411,31 @@ class Writing:
         Raises:
             ModelError: if the model fails; the tunes stay as they are.
         """
-        start = time.perf_counter()
-        drawn = [self._draw(row, logits) for row, logits in zip(self._rows, self._logits)]
-        going = [place for place, token in enumerate(drawn) if token != END]
-        outputs = {"state": self._state[:0], "logits": self._logits[:0]}
-        if going:
-            tokens = np.array([drawn[place] for place in going], np.int32)
-            outputs = self._model.call("step", token=tokens, state=self._state[going])
-        for place, token in enumerate(drawn):
-            tune = self.tunes[self._rows[place]]
-            if token == END:
-                tune.end = "end"
-            else:
-                tune.written.append(self._symbol(token, self._logits[place]))
-        # Cut: a tune that finds no end.
-        for place in going:
-            tune = self.tunes[self._rows[place]]
-            if len(tune.written) >= min(LONGEST, 300 + 30 * tune.bars_asked):
-                tune.end = "limit"
-        kept = [number for number, place in enumerate(going) if not self.tunes[self._rows[place]].end]
-        self._state, self._logits = outputs["state"][kept], outputs["logits"][kept]
-        self._rows = [self._rows[going[number]] for number in kept]
-        self.seconds += time.perf_counter() - start
+        with self._lock:
+            if self.ended:
+                return
+            start = time.perf_counter()
+            drawn = [self._draw(row, logits) for row, logits in zip(self._rows, self._logits)]
+            going = [place for place, token in enumerate(drawn) if token != END]
+            outputs = {"state": self._state[:0], "logits": self._logits[:0]}
+            if going:
+                tokens = np.array([drawn[place] for place in going], np.int32)
+                outputs = self._model.call("step", token=tokens, state=self._state[going])
+            for place, token in enumerate(drawn):
+                tune = self.tunes[self._rows[place]]
+                if token == END:
+                    tune.end = "end"
+                else:
+                    tune.written.append(self._symbol(token, self._logits[place]))
+            # Cut: a tune that finds no end.
+            for place in going:
+                tune = self.tunes[self._rows[place]]
+                if len(tune.written) >= min(LONGEST, 300 + 30 * tune.bars_asked):
+                    tune.end = "limit"
+            kept = [number for number, place in enumerate(going) if not self.tunes[self._rows[place]].end]
+            self._state, self._logits = outputs["state"][kept], outputs["logits"][kept]
+            self._rows = [self._rows[going[number]] for number in kept]
+            self.seconds += time.perf_counter() - start
 
     def _draw(self, row: int, logits: np.ndarray) -> int:
         tune = self.tunes[row]

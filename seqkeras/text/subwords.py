@@ -271,7 +271,7 @@ class Subwords:
         return words, ids.with_flat_values(number - base)
 
     def known(self, words):
-        """Whether the training texts had words, in whatever case; those without letters count as known.
+        """Whether the training texts had words inside sentences, in any case; those without letters count as known.
 
         Args:
             words: string RaggedTensor or tensor, as `segment` gives them, with `casing="true"`.
@@ -429,6 +429,8 @@ class _Pairs:
             best = tf.where(found, best, tf.size(steps))
             symbols = tf.where(steps < best, symbols, tf.where(steps == best, merged, _next(symbols, PAD)))
             rank = tf.where(steps < best, rank, _next(rank, _NO_RANK))
+            # A row whose merges were all left out at once is done, however long others take.
+            rank = tf.where(found, rank, _NO_RANK)
             # Only the pairs that the new symbol is part of are new.
             for first in (best - 1, best):
                 pair = (

@@ -150,6 +150,14 @@ def test_dropout_changes_the_pieces_and_not_the_text(subwords):
         subwords.ids(texts, dropout=0.1)
 
 
+def test_dropout_of_a_word_does_not_hang_on_its_neighbours(subwords):
+    words = tf.constant(["the"] * 400)
+    assert subwords.ids(words[:1], end=False).row_lengths().numpy() == [1]
+    pieces = subwords.ids(words, end=False, dropout=0.5, seed=[1, 2]).row_lengths().numpy()
+    # By the paper a word is done when all merges it could have are left out: with one or two of them, in 1/2 or 1/4.
+    assert 0.2 < (pieces == 3).mean() < 0.55 and (pieces == 1).mean() < 0.5
+
+
 def test_pieces_know_their_word(subwords):
     texts = tf.constant(["The children think so.", "", "Isn't l'eau 😀 froide?"])
     ids, found, index = subwords.segment(texts)
