@@ -7,9 +7,7 @@ card of saved_models/music. Each epoch's held-out figure chooses; the test tunes
 """
 
 import collections
-import json
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -19,7 +17,7 @@ from seqkeras.text.symbols import END, START
 from training import loop, release
 from training.config import parse
 from training.music.__main__ import Config, load
-from training.music.evaluation import BASELINES, text_of, write_card
+from training.music.evaluation import text_of, write_card
 
 ORDER = 5
 PATIENCE = 4  # epochs: it soon knows the tunes by heart, and more time would only make it worse
@@ -40,12 +38,7 @@ def main(config):
         f"counts of {ORDER} characters in a row": n_grams(rows, len(symbols)),
         f"one stateful keras.layers.LSTM of {UNITS} units": stateful_lstm(rows, len(symbols), minutes),
     }
-    print(json.dumps(figures, indent=2))
-    Path(config.workdir).mkdir(parents=True, exist_ok=True)
-    (Path(config.workdir) / BASELINES).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    if metrics := release.read_metrics(config.export):
-        metrics |= {"baselines": figures}
-        release.write_metrics(config.export, metrics)
+    if metrics := release.write_baselines(config.workdir, config.export, figures):
         write_card(config, metrics, config.export)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-METRICS, CONFIG, TRAINING = "metrics.json", "config.json", "training.jsonl"
+METRICS, CONFIG, TRAINING, BASELINES = "metrics.json", "config.json", "training.jsonl", "baselines.json"
 # Options of a call, which say nothing about the model.
 OF_THE_CALL = ("manual_dir", "data_dir", "workdir", "export", "evaluate")
 
@@ -36,3 +36,26 @@ def read_metrics(path):
 def write_metrics(path, figures):
     """Writes figures, a dict that JSON can hold, beside the SavedModel in the folder `path`."""
     (Path(path) / METRICS).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def write_baselines(workdir, path, figures):
+    """Keeps the figures of other models for the same data in the run's folder `workdir`, and prints them.
+
+    Returns:
+        The figures beside the SavedModel in the folder `path`, with these written there as "baselines"; {} where there
+        is no SavedModel yet.
+    """
+    Path(workdir).mkdir(parents=True, exist_ok=True)
+    text = json.dumps(figures, indent=2) + "\n"
+    (Path(workdir) / BASELINES).write_text(text, encoding="utf-8")
+    print(text, end="")
+    if metrics := read_metrics(path):
+        metrics |= {"baselines": figures}
+        write_metrics(path, metrics)
+    return metrics
+
+
+def read_baselines(workdir):
+    """What `write_baselines` kept in a run's folder, as a dict with "baselines"; {} where there is nothing."""
+    file = Path(workdir) / BASELINES
+    return {"baselines": json.loads(file.read_text(encoding="utf-8"))} if file.exists() else {}

@@ -1,7 +1,6 @@
 """What the shipped model is worth: the tunes it writes, and held-out bits per character; and how it is written out."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ ASKED_KEYS = ("Gmaj", "Dmaj", "Amaj", "Emin", "Ador", "Dmix", "Cmaj", "Fmaj", "B
 ASKED_METRES = ("4/4", "6/8", "2/4", "3/4", "9/8", "2/2")
 COPIED = 48  # characters in a row of one training tune's body
 IN_KEY = 0.9  # share of the time that a tune sounds within its scale
-BASELINES = "baselines.json"
 
 
 def evaluate(config, path, tunes):
@@ -44,10 +42,7 @@ def evaluate(config, path, tunes):
         "written": {str(t): written_figures(model, t, tunes["train"]) for t in TEMPERATURES},
         "tunes": {split: len(found) for split, found in tunes.items()},
     }
-    metrics = release.read_metrics(path) | figures
-    baselines = Path(config.workdir) / BASELINES
-    if baselines.exists():
-        metrics["baselines"] = json.loads(baselines.read_text(encoding="utf-8"))
+    metrics = release.read_metrics(path) | figures | release.read_baselines(config.workdir)
     release.write_metrics(path, metrics)
     write_card(config, metrics, path)
     return metrics

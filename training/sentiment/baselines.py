@@ -7,9 +7,6 @@ model is already there, in the figures and the card of saved_models/sentiment. E
 the test reviews are read once, at the end.
 """
 
-import json
-from pathlib import Path
-
 import keras
 import numpy as np
 import scipy.sparse
@@ -21,7 +18,7 @@ from training import release
 from training.config import parse
 from training.sentiment import data
 from training.sentiment.__main__ import Config, load
-from training.sentiment.evaluation import BASELINES, write_card
+from training.sentiment.evaluation import write_card
 
 WINDOW = 32  # words
 LAST = 200  # words the plain recurrent net reads: what a memory without gates can make use of
@@ -43,11 +40,7 @@ def main(config):
         "bag of words": bag_of_words(rows, labels, len(vocabulary)),
         f"plain SimpleRNN over the last {LAST} words": simple_rnn(rows, labels, len(vocabulary)),
     }
-    Path(config.workdir).mkdir(parents=True, exist_ok=True)
-    (Path(config.workdir) / BASELINES).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    if metrics := release.read_metrics(config.export):
-        metrics |= {"baselines": figures}
-        release.write_metrics(config.export, metrics)
+    if metrics := release.write_baselines(config.workdir, config.export, figures):
         write_card(config, metrics, config.export)
 
 

@@ -1,7 +1,6 @@
 """What the finished model is worth, and its way into saved_models/sentiment."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,6 @@ from seqkeras import export
 from training import Stop, release
 from training.datasets.contrasts import PAIRS
 from training.sentiment.data import stars_of
-
-BASELINES = "baselines.json"  # in the run's folder, where `python -m training.sentiment.baselines` leaves it
 
 
 def measured(function, reviews):
@@ -113,9 +110,7 @@ def save(model, config, figures, workdir, path):
         model=model,
     )
     folder = Path(path)
-    baselines = Path(workdir) / BASELINES
-    if baselines.exists():
-        figures = figures | {"baselines": json.loads(baselines.read_text(encoding="utf-8"))}
+    figures = figures | release.read_baselines(workdir)
     release.write_metrics(folder, figures)
     write_card(config, figures, path)
     release.write_run(config, workdir, folder)
