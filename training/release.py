@@ -27,10 +27,14 @@ def write_run(config, workdir, path):
     shutil.copy(Path(workdir) / "metrics.jsonl", Path(path) / TRAINING)
 
 
+def read_config(path):
+    """The settings beside the SavedModel in the folder `path`; {} where there are none."""
+    return _read(Path(path) / CONFIG)
+
+
 def read_metrics(path):
     """The figures beside the SavedModel in the folder `path`; {} where there are none."""
-    file = Path(path) / METRICS
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return _read(Path(path) / METRICS)
 
 
 def write_metrics(path, figures):
@@ -57,5 +61,9 @@ def write_baselines(workdir, path, figures):
 
 def read_baselines(workdir):
     """What `write_baselines` kept in a run's folder, as a dict with "baselines"; {} where there is nothing."""
-    file = Path(workdir) / BASELINES
-    return {"baselines": json.loads(file.read_text(encoding="utf-8"))} if file.exists() else {}
+    figures = _read(Path(workdir) / BASELINES)
+    return {"baselines": figures} if figures else {}
+
+
+def _read(file):
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

@@ -37,7 +37,7 @@ BY_PAIR = {
         "epochs": 10,
         "embedding_dropout": 0.1,
     },
-    "en-vi": {"epochs": 40, "subword_dropout": 0.1, "batch_size": 32},
+    "en-vi": {"epochs": 30, "subword_dropout": 0.1, "batch_size": 32},
 }
 
 
@@ -73,7 +73,7 @@ class Config:
         None, "share of merges left out, so that words are met in parts; for en-vi 0.1"
     )
 
-    epochs: int | None = option(None, "18; 24 for en-de, 10 for en-es, 40 for en-vi: an hour at most", at_least=1)
+    epochs: int | None = option(None, "18; 24 for en-de, 10 for en-es, 30 for en-vi: an hour at most", at_least=1)
     width: int = option(5, "beams of the SavedModel's plain signature", at_least=1, may_change=True)
     patience: int = option(5, "epochs without a better held-out figure before stopping", at_least=1, may_change=True)
     batch_size: int | None = option(None, "sentences; 64, or 32 for en-vi", at_least=1)
@@ -100,6 +100,8 @@ DEFAULTS = {
 def main(config):
     config = settled(config)
     if config.evaluate:
+        # As it was made, whatever the defaults are now.
+        config = dataclasses.replace(config, **release.read_config(config.export))
         print(json.dumps(evaluation.evaluate(config, config.export), indent=2, ensure_ascii=False))
         return
     workdir = loop.start(config.workdir, config, seed=config.seed)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from seqkeras import export
 from training import Stop, release
-from training.datasets import multi30k
+from training.datasets import multi30k, tatoeba
 from training.translation import data
 from training.translation.model import MOST_WORDS, TOGETHER
 
@@ -86,6 +86,8 @@ def evaluate(config, path):
         "signatures": {metric: str(METRICS[metric].get_signature()) for metric in tests["beam"]},
         "bleu_by_length": by_length(hypotheses, pairs),
     }
+    if config.parent:
+        metrics["test"]["met_by_parent"] = met_by_parent(config, pairs)
     release.write_metrics(path, metrics)
     write_card(config, metrics, path)
     return metrics
@@ -159,6 +161,13 @@ def _specs(*names):
     return [specs[name] for name in names]
 
 
+def met_by_parent(config, pairs):
+    """How many of the sources its parent was trained on, with translations into another language."""
+    parent = dataclasses.replace(config, pair=Path(config.parent).name)
+    met = {tatoeba.normal_form(source.decode()) for source in data.columns(data.load(parent, "train"))[0].numpy()}
+    return sum(tatoeba.normal_form(pair["source"].decode()) in met for pair in pairs)
+
+
 def write_card(config, metrics, path):
     """Fills card.md in and writes it as model_card.md."""
     template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
@@ -190,7 +199,12 @@ def write_card(config, metrics, path):
         "by_length": _table(lengths),
         "signatures": "\n".join(f"- {name}: `{signature}`" for name, signature in test["signatures"].items()),
         "validation": ", ".join(f"{penalty}: {bleu}" for penalty, bleu in run["validation_bleu"].items()),
-        "began": f" It began with the weights of {Path(config.parent).name}." if config.parent else "",
+        "began": (
+            f" It began with the weights of {Path(config.parent).name}, which had met {test['met_by_parent']:,} of the "
+            "test's sentences, with translations into its own language."
+            if config.parent
+            else ""
+        ),
     }
     (Path(path) / "model_card.md").write_text(template.format(**values), encoding="utf-8")
 
