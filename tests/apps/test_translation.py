@@ -75,8 +75,8 @@ def test_greedy_has_one_way(translation):
     assert "Beam width 1 follows one way only" in everything(translation)
 
 
-@pytest.mark.parametrize("pair", ["en-de", "en-es"])
-def test_examples_fill_the_box_and_are_translated(translation, pair):
+def test_examples_fill_the_box_and_are_translated(translation):
+    pair = "en-es"
     choose(translation, pair)
     for name, text in translations.PAIRS[pair].examples.items():
         translation.button(key=f"translation_example_{pair}_{name}").click().run()
