@@ -56,8 +56,8 @@ class Translator(tf.Module):
 
     def beam(self, text, width, length_penalty):
         """text string `(batch,)`, width int32 (), length_penalty float32 () -> dict of translations string `(batch,
-        width)`, the best first, "" where there are fewer, now and then two alike of other subwords; and scores float32 `(batch, width)`, nats over the length
-        penalty's divisor, summed over the sentences of a text."""
+        width)`, the best first, "" where there are fewer, now and then two alike of other subwords; and scores float32
+        `(batch, width)`, nats over the length penalty's divisor, summed over the sentences of a text."""
         width = tf.clip_by_value(width, *WIDTHS)
         length_penalty = tf.where(tf.math.is_nan(length_penalty), self.length_penalty, length_penalty)
         length_penalty = tf.clip_by_value(length_penalty, *PENALTIES)
