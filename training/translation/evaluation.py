@@ -86,7 +86,7 @@ def evaluate(config, path):
         "signatures": {metric: str(METRICS[metric].get_signature()) for metric in tests["beam"]},
         "bleu_by_length": by_length(hypotheses, pairs),
     }
-    if config.parent:
+    if config.parent and config.dataset == "own":
         metrics["test"]["met_by_parent"] = met_by_parent(config, pairs)
     release.write_metrics(path, metrics)
     write_card(config, metrics, path)
@@ -186,6 +186,9 @@ def write_card(config, metrics, path):
     for row in test["bleu_by_length"]:
         span = f"{row['from']} to {row['to']}" if row["to"] else f"{row['from']} and more"
         lengths.append([span, f"{row['sentences']:,}", f"{row['bleu']:.1f}"])
+    began = f" It began with the weights of {Path(config.parent).name}" if config.parent else ""
+    if "met_by_parent" in test:
+        began += f", which had met {test['met_by_parent']:,} of the test's sentences, with other translations"
     values = dataclasses.asdict(config) | run
     values |= {
         "source": data.LANGUAGES[source],
@@ -199,12 +202,7 @@ def write_card(config, metrics, path):
         "by_length": _table(lengths),
         "signatures": "\n".join(f"- {name}: `{signature}`" for name, signature in test["signatures"].items()),
         "validation": ", ".join(f"{penalty}: {bleu}" for penalty, bleu in run["validation_bleu"].items()),
-        "began": (
-            f" It began with the weights of {Path(config.parent).name}, which had met {test['met_by_parent']:,} of the "
-            "test's sentences, with translations into its own language."
-            if config.parent
-            else ""
-        ),
+        "began": f"{began}." if began else "",
     }
     (Path(path) / "model_card.md").write_text(template.format(**values), encoding="utf-8")
 

@@ -20,7 +20,9 @@ TINY = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    translation.main(parse(Config, [*TINY, f"--workdir={folder}/run", f"--export={folder}/model"]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.translation.evaluation.PENALTIES", (0.0, 1.0))
+        translation.main(parse(Config, [*TINY, f"--workdir={folder}/run", f"--export={folder}/model"]))
     return folder
 
 
