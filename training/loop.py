@@ -110,6 +110,29 @@ def clipped(optimizer, threshold):
     return result
 
 
+def adam(learning_rate, *, steps, epochs, clip, moving_average):
+    """An Adam whose rate rises for one epoch and falls to three tenths of its height by a cosine, clipped and averaged.
+
+    Args:
+        learning_rate: at its height, after the first epoch; it begins with a tenth.
+        steps: batches of an epoch.
+        epochs: after which the rate has fallen.
+        clip: the `threshold` of `clipped`.
+        moving_average: share that the average of the weights keeps of itself at each step.
+
+    Returns:
+        An optimizer as `clipped` gives it.
+    """
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.1 * learning_rate,
+        max(1, steps * (epochs - 1)),
+        alpha=0.3,  # of the height, not of the rate that it begins with
+        warmup_target=learning_rate,
+        warmup_steps=steps,
+    )
+    return clipped(keras.optimizers.Adam(rate, use_ema=True, ema_momentum=moving_average), clip)
+
+
 class _Clipped:
     """What `clipped` puts before an optimizer class. Its counters are optimizer variables, so XLA can update them."""
 

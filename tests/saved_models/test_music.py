@@ -2,19 +2,15 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from seqkeras.media import abc
+from tests.saved_models import bare
 
 FOLDER = pathlib.Path(__file__).parents[2] / "saved_models" / "music"
 
 CODE = """
-import json, sys
-import tensorflow as tf
-assert not {"keras_nlp", "keras_hub", "tensorflow_text", "seqkeras"} & set(sys.modules)
 model = tf.saved_model.load(sys.argv[1])
 write, start, step = (model.signatures[name] for name in ("serving_default", "start", "step"))
 
@@ -59,16 +55,7 @@ GIVEN = {
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(FOLDER)],
-        input=json.dumps(GIVEN),
-        capture_output=True,
-        text=True,
-        cwd=tmp_path_factory.mktemp("elsewhere"),
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return bare.run(CODE, FOLDER, GIVEN, tmp_path_factory.mktemp("elsewhere"))
 
 
 def test_writes_tunes_that_end_and_that_other_programs_read(results):

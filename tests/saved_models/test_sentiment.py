@@ -2,17 +2,14 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
+
+from tests.saved_models import bare
 
 FOLDER = pathlib.Path(__file__).parents[2] / "saved_models" / "sentiment"
 
 CODE = """
-import json, sys
-import tensorflow as tf
-assert not {"keras_nlp", "tensorflow_text", "seqkeras"} & set(sys.modules)
 model = tf.saved_model.load(sys.argv[1])
 texts = json.load(sys.stdin)
 results = []
@@ -46,16 +43,7 @@ ODD = [
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     batches = [CLEAR, FOOD, ODD, [""], []]
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(FOLDER)],
-        input=json.dumps(batches),
-        capture_output=True,
-        text=True,
-        cwd=tmp_path_factory.mktemp("elsewhere"),
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return dict(zip(("clear", "food", "odd", "empty", "none"), json.loads(done.stdout.splitlines()[-1])))
+    return dict(zip(("clear", "food", "odd", "empty", "none"), bare.run(CODE, FOLDER, batches, tmp_path_factory.mktemp("elsewhere"))))
 
 
 def test_tells_praise_from_blame(results):

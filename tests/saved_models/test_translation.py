@@ -2,19 +2,16 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+
+from tests.saved_models import bare
 
 FOLDER = pathlib.Path(__file__).parents[2] / "saved_models" / "translation"
 PAIRS = sorted(path.parent.name for path in FOLDER.glob("*/saved_model.pb"))
 
 CODE = """
-import json, sys
-import tensorflow as tf
-assert not {"keras_nlp", "keras_hub", "tensorflow_text", "seqkeras"} & set(sys.modules)
 results = {}
 for pair, text in json.load(sys.stdin).items():
     model = tf.saved_model.load(f"{sys.argv[1]}/{pair}")
@@ -52,16 +49,7 @@ ODD = ["", " \n\t", "🙂 12:30 …", "\x00\x01", "\udcff\udcfe", "<b>2 > 1</b>"
 def results(tmp_path_factory):
     given = {pair: [SENTENCES[pair], f" {SENTENCES[pair]}\n\n\t{SENTENCES[pair]} ", *ODD[:3]] for pair in PAIRS}
     given[PAIRS[0]] += ODD[3:]  # the same graph with other numbers: once will do
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(FOLDER)],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        cwd=tmp_path_factory.mktemp("elsewhere"),
-        timeout=500,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return bare.run(CODE, FOLDER, given, tmp_path_factory.mktemp("elsewhere"))
 
 
 @pytest.mark.parametrize("pair", PAIRS)

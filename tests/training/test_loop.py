@@ -467,3 +467,11 @@ def test_a_workdir_that_cannot_be_written_to_gets_one_sentence(tmp_path):
     for workdir in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(Stop, match=r"Cannot write to .*file.* \(.*\)\. Make room there or give another --workdir"):
             loop.start(workdir, Config(), seed=0)
+
+
+def test_adam_rises_for_an_epoch_and_falls_to_three_tenths():
+    optimizer = loop.adam(0.1, steps=10, epochs=5, clip=1.0, moving_average=0.9)
+    rates = [float(optimizer._learning_rate(step)) for step in range(60)]
+    assert rates[0] == pytest.approx(0.01) and rates[10] == max(rates) == pytest.approx(0.1)
+    assert rates[50] == min(rates[10:]) == pytest.approx(0.03) == rates[59]
+    assert optimizer.use_ema and optimizer.ema_momentum == 0.9 and optimizer.threshold == 1.0

@@ -45,7 +45,7 @@ class Config:
     patience: int = option(8, "epochs without a better held-out figure before stopping", at_least=1, may_change=True)
     batch_size: int = option(32, "tunes side by side", at_least=1)
     chunk: int = option(96, "symbols that gradients go back through, about ten bars; states go on", at_least=2)
-    learning_rate: float = option(3e-3, "of Adam; falls to a thirtieth by a cosine")
+    learning_rate: float = option(3e-3, "of Adam; falls to three tenths by a cosine")
     clip: float = option(1.0, "largest global norm of the gradient")
     moving_average: float = option(0.995, "of the weights, over about 200 steps: steadier than the last ones")
     top_p: float = option(
@@ -80,17 +80,15 @@ def main(config):
         def batches(epoch):
             return data.training_batches(train, encoder, config, epoch)
 
-        steps = sum(1 for _ in batches(0))
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.1 * config.learning_rate,
-            max(1, steps * (config.epochs - 1)),
-            alpha=0.3,
-            warmup_target=config.learning_rate,
-            warmup_steps=steps,
+        optimizer = loop.adam(
+            config.learning_rate,
+            steps=sum(1 for _ in batches(0)),
+            epochs=config.epochs,
+            clip=config.clip,
+            moving_average=config.moving_average,
         )
-        optimizer = keras.optimizers.Adam(rate, use_ema=True, ema_momentum=config.moving_average)
         model.compile(
-            optimizer=loop.clipped(optimizer, config.clip),
+            optimizer=optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             # Nats a symbol, over the symbols that are there.
             weighted_metrics=[keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="nats")],

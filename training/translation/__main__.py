@@ -10,7 +10,6 @@ import dataclasses
 import json
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from seqkeras.models import EncoderDecoder
@@ -78,7 +77,7 @@ class Config:
     patience: int = option(5, "epochs without a better held-out figure before stopping", at_least=1, may_change=True)
     batch_size: int | None = option(None, "sentences; 64, or 32 for en-vi", at_least=1)
     longest: int = option(100, "subwords of a sentence; longer ones are left out of training", at_least=1)
-    learning_rate: float = option(1.5e-3, "of Adam; falls to a thirtieth by a cosine")
+    learning_rate: float = option(1.5e-3, "of Adam; falls to three tenths by a cosine")
     clip: float = option(5.0, "largest global norm of the gradient")
     moving_average: float = option(0.998, "of the weights, over about 500 steps: steadier than the last ones")
     seed: int = option(1, "of everything drawn at random")
@@ -127,17 +126,15 @@ def main(config):
         model = build(config, len(subwords[0]))
         if config.parent:
             print(begin_with(model, subwords, config.parent), flush=True)
-        steps = sum(1 for _ in batches(0))
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.1 * config.learning_rate,
-            max(1, steps * (config.epochs - 1)),
-            alpha=0.3,
-            warmup_target=config.learning_rate,
-            warmup_steps=steps,
+        optimizer = loop.adam(
+            config.learning_rate,
+            steps=sum(1 for _ in batches(0)),
+            epochs=config.epochs,
+            clip=config.clip,
+            moving_average=config.moving_average,
         )
-        optimizer = keras.optimizers.Adam(rate, use_ema=True, ema_momentum=config.moving_average)
         model.compile(
-            optimizer=loop.clipped(optimizer, config.clip),
+            optimizer=optimizer,
             loss=SmoothedCrossentropy(config.label_smoothing, reduction="mean_with_sample_weight"),
         )
     rows = loop.fit(
