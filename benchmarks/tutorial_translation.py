@@ -6,8 +6,9 @@ It has the tutorial's sizes and keras.layers: 5,000 words a side, all in lower c
 256; a bidirectional GRU of 256 whose directions are summed; a GRU of 256 that attends to it with one head, the residual
 added and normalised; a plain Adam on batches of 64. It writes the likeliest word each time. Kinder than the tutorial,
 its batches are of sentences of like lengths, or padding would take most of its time. It sees the very same split as the
-shipped model for as many minutes, those of its held-out measurements counted; of its weights every quarter of an epoch,
-those of the least held-out loss are measured on the test split.
+shipped model for as many minutes of processor time, in which others that share the machine do not count and its own
+held-out measurements do; of its weights every quarter of an epoch, those of the least held-out loss are measured on the
+test split.
 
 Its translations are words with spaces between them, so they are measured three times: as they are; repaired as far as a
 rule can (marks joined to words, capitals at the start of sentences, ¡ before exclamations, no [UNK]); and in the
@@ -48,7 +49,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manual_dir", help="folder with tatoeba/, as training.translation takes it")
     parser.add_argument("--data_dir", help="where TFDS keeps what it prepared; its own folder if none")
-    parser.add_argument("--minutes", type=float, help=f"of training; by default as long as {SHIPPED} was trained")
+    parser.add_argument("--minutes", type=float, help=f"of processor time; by default as many as {SHIPPED} took")
     parser.add_argument("--workdir", default="runs/tutorial_translation", help="the best weights so far are there")
     parser.add_argument("--write", metavar="FOLDER", help=f"SavedModel whose metrics.json gets the figures: {SHIPPED}")
     arguments = parser.parse_args()
@@ -226,10 +227,10 @@ def train(model, rows, minutes, workdir):
     signal.signal(signal.SIGTERM, stop)
     pairs = len(rows["train"][0])
     steps = -(-pairs // BATCH_SIZE)
-    best, done, began = float("inf"), 0, time.monotonic()
+    best, done, began = float("inf"), 0, time.process_time()
 
     def gone():
-        return (time.monotonic() - began) / 60
+        return (time.process_time() - began) / 60
 
     def report(losses):
         nonlocal best

@@ -110,8 +110,8 @@ def clipped(optimizer, threshold):
     return result
 
 
-def adam(learning_rate, *, steps, epochs, clip, moving_average):
-    """An Adam whose rate rises for one epoch and falls to three tenths of its height by a cosine, clipped and averaged.
+def adam(learning_rate, *, steps, epochs, clip, moving_average, end=0.3, weight_decay=None):
+    """An Adam whose rate rises for one epoch and falls by a cosine, clipped and averaged.
 
     Args:
         learning_rate: at its height, after the first epoch; it begins with a tenth.
@@ -119,6 +119,9 @@ def adam(learning_rate, *, steps, epochs, clip, moving_average):
         epochs: after which the rate has fallen.
         clip: the `threshold` of `clipped`.
         moving_average: share that the average of the weights keeps of itself at each step.
+        end: share of `learning_rate` that is left after the last epoch.
+        weight_decay: share of the rate by which kernels and embeddings shrink at each step (Loshchilov and Hutter
+            2019), None for none. What is called bias or gain does not.
 
     Returns:
         An optimizer as `clipped` gives it.
@@ -126,11 +129,15 @@ def adam(learning_rate, *, steps, epochs, clip, moving_average):
     rate = keras.optimizers.schedules.CosineDecay(
         0.1 * learning_rate,
         max(1, steps * (epochs - 1)),
-        alpha=0.3,  # of the height, not of the rate that it begins with
+        alpha=end,  # of the height, not of the rate that it begins with
         warmup_target=learning_rate,
         warmup_steps=steps,
     )
-    return clipped(keras.optimizers.Adam(rate, use_ema=True, ema_momentum=moving_average), clip)
+    optimizer = keras.optimizers.Adam(rate, weight_decay=weight_decay, use_ema=True, ema_momentum=moving_average)
+    optimizer = clipped(optimizer, clip)
+    if weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gain"])
+    return optimizer
 
 
 class _Clipped:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 METRICS, CONFIG, TRAINING, BASELINES = "metrics.json", "config.json", "training.jsonl", "baselines.json"
 # Options of a call, which say nothing about the model.
-OF_THE_CALL = ("manual_dir", "data_dir", "workdir", "export", "evaluate")
+OF_THE_CALL = ("manual_dir", "data_dir", "folder", "captions_file", "workdir", "export", "baseline", "evaluate")
 
 
 def machine():

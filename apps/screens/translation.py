@@ -1,7 +1,5 @@
 """Translation: a text in another language, sentence by sentence, with alternatives and where the model looked."""
 
-import difflib
-import html
 import json
 import re
 from pathlib import Path
@@ -208,7 +206,7 @@ def show(work: translations.Work) -> None:
             format_func=lambda index: listed(work, index),
             key="translation_sentence",
         )
-    alternatives(work.sentences[chosen], work.width)
+    widgets.alternatives(work.sentences[chosen].alternatives, work.width)
     looked(work.model, work.sentences[chosen])
     with above:
         translated(work, chosen if several else None)
@@ -257,42 +255,6 @@ def link(work: translations.Work) -> str:
     """The address of this page with the text, the pair and the beam width in it."""
     values = (work.text, work.pair, work.width)
     return f"{(st.context.url or '').split('?')[0]}?{urlencode(dict(zip(LINKED, values)))}"
-
-
-def alternatives(sentence: translations.Sentence, width: int) -> None:
-    """What else the sentence might be, with scores; what differs from the first is underlined."""
-    best = sentence.best.split()
-    rows = []
-    for rank, (translation, score) in enumerate(sentence.alternatives, 1):
-        rows.append(
-            f'<div style="opacity:0.6">{rank}</div><div style="overflow-wrap:anywhere;min-width:0">'
-            f"{differing(best, translation)}</div>"
-            f'<div style="text-align:right;font-variant-numeric:tabular-nums">{f"{score:.2f}".replace("-", "−")}</div>'
-        )
-    st.html(
-        '<div dir="auto" style="display:grid;grid-template-columns:auto 1fr auto;gap:0.45rem 0.8rem;max-height:26rem;'
-        f'overflow-y:auto">{"".join(rows)}</div>'
-    )
-    scores = (
-        "The score is the logarithm of the probability that the model gives a sentence, in nats, over a divisor that "
-        "makes up for its length: the nearer to 0, the surer."
-    )
-    if width == 1:
-        st.caption(f"{scores} Beam width 1 follows one way only; a wider beam gives alternatives.")
-    else:
-        st.caption(f"{scores} Underlined is what differs from the first.")
-
-
-def differing(best: list[str], translation: str) -> str:
-    """A translation as HTML, its words that are not in the best one underlined."""
-    words = translation.split()
-    pieces = []
-    for kind, _, _, start, end in difflib.SequenceMatcher(None, best, words, autojunk=False).get_opcodes():
-        text = html.escape(" ".join(words[start:end]))
-        if text:
-            line = f"text-decoration:underline 2px {widgets.css(widgets.AGAINST)};text-underline-offset:3px"
-            pieces.append(text if kind == "equal" else f'<span style="{line}">{text}</span>')
-    return " ".join(pieces)
 
 
 def looked_at(model: models.Model, sentence: str) -> translations.Attention:
@@ -374,6 +336,45 @@ def heat_map(found: translations.Attention) -> None:
     )
 
 
+def lengths(model: models.Model) -> None:
+    """BLEU by the length of the sentence, and that of variants of the model, such as one without attention."""
+    measured = {"this model": model.metrics.get("test", {}).get("bleu_by_length")}
+    for name, variant in model.metrics.get("variants", {}).items():
+        measured[f"the same {name}"] = variant.get("bleu_by_length")
+    rows = [
+        {
+            "model": name,
+            "words": f"{row['from']} to {row['to']}" if row["to"] else f"{row['from']} and more",
+            "BLEU": row["bleu"],
+            "sentences": row["sentences"],
+        }
+        for name, classes in measured.items()
+        for row in classes or []
+    ]
+    if not rows:
+        return
+    with st.expander("Long sentences", icon=":material/bar_chart:"):
+        colours = alt.Scale(domain=list(measured), range=[widgets.css(widgets.FOR), widgets.css(widgets.AGAINST)])
+        chart = (
+            alt.Chart(pd.DataFrame(rows), height=240)
+            .mark_line(point=alt.OverlayMarkDef(size=60), strokeWidth=3)
+            .encode(
+                x=alt.X("words:O", sort=None, title="Words of the sentence", axis=alt.Axis(labelAngle=0)),
+                y=alt.Y("BLEU:Q", scale=alt.Scale(domainMin=0)),
+                color=alt.Color("model:N", scale=colours, title=None, legend=alt.Legend(orient="bottom")),
+                tooltip=["model", "words", "BLEU", "sentences"],
+            )
+        )
+        st.altair_chart(chart, alt="BLEU by the length of the sentence")
+        if len(measured) > 1:
+            st.caption(
+                "Without attention, all that the decoder has of a sentence is one vector, however long the sentence "
+                "is. With it, the decoder looks at each word when it needs it. BLEU is measured on the test sentences."
+            )
+        else:
+            st.caption("Measured on the test sentences. The longer a sentence, the more there is to get wrong.")
+
+
 st.title("Translation", anchor=False)
 st.markdown("Write or paste a text and have it in another language, with alternatives and where the model looked.")
 try:
@@ -388,6 +389,7 @@ try:
         above.warning(widgets.plain(state.translation_refused))
     place = st.container()
     widgets.model_card(model)
+    lengths(model)
     # Last, so that all else stands while the work goes on.
     with place:
         results(pair)

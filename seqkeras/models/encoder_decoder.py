@@ -47,18 +47,23 @@ class EncoderDecoder(keras.Model):
         memory_dropout: share of the memory's features left out, likewise.
         output_dropout: share of a_t left out.
         scheduled_sampling: share of the target tokens replaced in training.
+        attention_penalty: what is added to the loss in training for each place of the memory i, in the mean over places
+            and sequences: this times (1 - sum_t a_ti)^2, so that every place is looked at about once (doubly
+            stochastic attention, Xu et al. 2015).
         seed: seed of the dropouts.
 
     Call arguments:
         inputs: dictionary of "source", int `(batch, source_time)` or what `encoder` takes, and "target", int `(batch,
-            target_time)`: the start token and all tokens but the last.
+            target_time)`: the start token and all tokens but the last. A target `(batch, targets, target_time)` has
+            several for each source, which is read once.
         training: whether dropout is applied.
 
     Returns:
-        Logits float32 `(batch, target_time, target_vocabulary_size)` of the token after each one.
+        Logits float32 of the token after each one, of the target's shape and `(target_vocabulary_size,)`.
 
     Raises:
-        ValueError: for unknown names, or an encoder and a source vocabulary both or neither.
+        ValueError: for unknown names, an encoder and a source vocabulary both or neither, or a penalty on an attention
+            that there is not.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class EncoderDecoder(keras.Model):
         memory_dropout=0.0,
         output_dropout=0.0,
         scheduled_sampling=0.0,
+        attention_penalty=0.0,
         seed=None,
         **kwargs,
     ):
@@ -94,6 +100,8 @@ class EncoderDecoder(keras.Model):
                 "`share_embeddings` needs one vocabulary for source and target. Received: source_vocabulary_size="
                 f"{source_vocabulary_size}, target_vocabulary_size={target_vocabulary_size}"
             )
+        if attention_penalty and attention is None:
+            raise ValueError("`attention_penalty` needs an attention. Received: attention=None")
         super().__init__(**kwargs)
         self.config = dict(
             target_vocabulary_size=target_vocabulary_size,
@@ -109,6 +117,7 @@ class EncoderDecoder(keras.Model):
             memory_dropout=memory_dropout,
             output_dropout=output_dropout,
             scheduled_sampling=scheduled_sampling,
+            attention_penalty=attention_penalty,
             seed=seed,
         )
         self.target_embedding = keras.layers.Embedding(target_vocabulary_size, embedding_size)
@@ -167,6 +176,12 @@ class EncoderDecoder(keras.Model):
     def call(self, inputs, training=False):
         memory, mask, first = self._read(inputs["source"], training)
         target = inputs["target"]
+        shape = ops.shape(target)
+        if len(target.shape) == 3:
+            each = shape[1]
+            memory, *first = (ops.repeat(x, each, axis=0) for x in (memory, *first))
+            mask = None if mask is None else ops.repeat(mask, each, axis=0)
+            target = ops.reshape(target, (-1, shape[2]))
         if training and self.config["scheduled_sampling"]:
             said = ops.argmax(self._write(target, memory, mask, first, training=False), axis=-1)
             said = ops.concatenate([target[:, :1], ops.cast(said, target.dtype)[:, :-1]], axis=1)
@@ -175,7 +190,8 @@ class EncoderDecoder(keras.Model):
             # The first token says that a sequence starts; nothing was said before it.
             chosen = ops.logical_and(chosen, ops.arange(ops.shape(target)[1]) > 0)
             target = ops.where(chosen, said, target)
-        return self._write(target, memory, mask, first, training)
+        logits = self._write(target, memory, mask, first, training)
+        return ops.reshape(logits, (*shape, logits.shape[-1])) if len(shape) == 3 else logits
 
     def _read(self, source, training):
         """The memory, its mask or None, and the states that the decoder's cells begin with."""
@@ -201,7 +217,10 @@ class EncoderDecoder(keras.Model):
         else:
             constants = [memory] if mask is None else [memory, mask]
             fed = ops.zeros((ops.shape(memory)[0], self.config["embedding_size"]), dtype=first[0].dtype)
-            vectors, _ = self.decoder(x, initial_state=[*first, fed], constants=constants, training=training)
+            vectors, weights = self.decoder(x, initial_state=[*first, fed], constants=constants, training=training)
+            if training and self.config["attention_penalty"]:
+                looked = ops.sum(weights * ops.cast(ops.not_equal(target, 0), weights.dtype)[..., None], axis=1)
+                self.add_loss(self.config["attention_penalty"] * _mean(ops.square(1.0 - looked), mask))
         return self._logits(self.output_dropout(vectors, training=training))
 
     def _grouped(self, states):
@@ -265,6 +284,14 @@ class EncoderDecoder(keras.Model):
         if config["encoder"] is not None:
             config["encoder"] = keras.saving.deserialize_keras_object(config["encoder"], custom_objects=custom_objects)
         return cls(**config)
+
+
+def _mean(values, mask):
+    """The mean of values `(batch, places)` where the mask, if there is one, is True."""
+    if mask is None:
+        return ops.mean(values)
+    kept = ops.cast(mask, values.dtype)
+    return ops.sum(values * kept) / ops.maximum(ops.sum(kept), 1.0)
 
 
 @keras.saving.register_keras_serializable("seqkeras")

@@ -475,3 +475,16 @@ def test_adam_rises_for_an_epoch_and_falls_to_three_tenths():
     assert rates[0] == pytest.approx(0.01) and rates[10] == max(rates) == pytest.approx(0.1)
     assert rates[50] == min(rates[10:]) == pytest.approx(0.03) == rates[59]
     assert optimizer.use_ema and optimizer.ema_momentum == 0.9 and optimizer.threshold == 1.0
+    assert not optimizer.weight_decay
+    lower = loop.adam(0.1, steps=10, epochs=5, clip=1.0, moving_average=0.9, end=0.05)
+    assert float(lower._learning_rate(50)) == pytest.approx(0.005)
+
+
+def test_adam_shrinks_kernels_and_not_what_is_called_bias_or_gain():
+    optimizer = loop.adam(0.1, steps=1, epochs=3, clip=None, moving_average=0.9, weight_decay=0.5)
+    weights = [keras.Variable([1.0, 2.0], name=name) for name in ("kernel", "bias", "gain")]
+    optimizer.apply([tf.zeros(2)] * 3, weights)
+    # The first rate is a tenth of the height.
+    np.testing.assert_allclose(weights[0], [1 - 0.01 * 0.5, 2 * (1 - 0.01 * 0.5)], rtol=1e-5)
+    for weight in weights[1:]:
+        np.testing.assert_array_equal(weight, [1.0, 2.0])

@@ -73,13 +73,10 @@ def evaluate(config, path):
     metrics = release.read_metrics(path)
     model = tf.saved_model.load(str(path))
     pairs = list(data.load(config, "test").as_numpy_iterator())
-    standard = data.set_of(config) is multi30k
     tests = {}
     for name, width, penalty in (("greedy", 1, 0.0), ("beam", config.width, metrics["run"]["length_penalty"])):
         hypotheses = translate(model.signatures["beam"], pairs, width, penalty)
-        tests[name] = {metric: score(metric, hypotheses, pairs) for metric in ("bleu", "chrf")}
-        if standard:
-            tests[name]["bleu_lc_norm_tok"] = tokenised_bleu(hypotheses, config)
+        tests[name] = figures_of(hypotheses, pairs, config)
     metrics["test"] = {
         "sentences": len(pairs),
         **tests,
@@ -91,6 +88,35 @@ def evaluate(config, path):
     release.write_metrics(path, metrics)
     write_card(config, metrics, path)
     return metrics
+
+
+def write_baseline(translator, config, run):
+    """Measures a variant on the test split and writes its figures beside the SavedModel in `config.export`.
+
+    Args:
+        translator, config, run: as of `save`.
+    """
+    metrics = release.read_metrics(config.export)
+    if not metrics:
+        raise Stop(f"There is no SavedModel in {config.export} to write the figures beside. Train it first.")
+    beam = tf.function(translator.beam, input_signature=_specs("text", "width", "length_penalty"))
+    pairs = list(data.load(config, "test").as_numpy_iterator())
+    hypotheses = translate(beam, pairs, config.width, translator.length_penalty)
+    figures = figures_of(hypotheses, pairs, config)
+    metrics["baselines"] = metrics.get("baselines", {}) | {config.baseline: figures}
+    variant = run | {"bleu_by_length": by_length(hypotheses, pairs)}
+    metrics["variants"] = metrics.get("variants", {}) | {config.baseline: variant}
+    release.write_metrics(config.export, metrics)
+    print(f"{config.baseline}: {figures}")
+    print(f"Written to {config.export}/metrics.json; the card follows with the next --evaluate.")
+
+
+def figures_of(hypotheses, pairs, config):
+    """The metrics of translations, dict; on Multi30k with BLEU in its own form."""
+    figures = {metric: score(metric, hypotheses, pairs) for metric in ("bleu", "chrf")}
+    if data.set_of(config) is multi30k:
+        figures["bleu_lc_norm_tok"] = tokenised_bleu(hypotheses, config)
+    return figures
 
 
 def translate(beam, pairs, width, penalty):
@@ -178,14 +204,16 @@ def write_card(config, metrics, path):
     rows = [head, ["---"] * len(head)]
     for name in ("greedy", "beam"):
         label = f"{config.width} beams, length penalty {run['length_penalty']}" if name == "beam" else name
-        figures = [test[name][key] for key in ("bleu", "chrf", "bleu_lc_norm_tok") if key in test[name]]
-        rows.append([label, *(f"{figure:.2f}" for figure in figures)])
+        rows.append([label, *(f"{test[name][key]:.2f}" for key in METRICS if key in test[name])])
     for name, figures in metrics.get("baselines", {}).items():
-        rows.append([name, f"{figures['bleu']:.2f}", f"{figures['chrf']:.2f}", *(["-"] if tokenised else [])])
-    lengths = [["words of the source", "sentences", "BLEU"], ["---"] * 3]
-    for row in test["bleu_by_length"]:
+        columns = list(METRICS)[: len(head) - 1]
+        rows.append([name, *(f"{figures[key]:.2f}" if key in figures else "-" for key in columns)])
+    variants = {name: run["bleu_by_length"] for name, run in metrics.get("variants", {}).items()}
+    lengths = [["words of the source", "sentences", "BLEU", *variants], ["---"] * (3 + len(variants))]
+    for place, row in enumerate(test["bleu_by_length"]):
         span = f"{row['from']} to {row['to']}" if row["to"] else f"{row['from']} and more"
-        lengths.append([span, f"{row['sentences']:,}", f"{row['bleu']:.1f}"])
+        others = [f"{rows[place]['bleu']:.1f}" for rows in variants.values()]
+        lengths.append([span, f"{row['sentences']:,}", f"{row['bleu']:.1f}", *others])
     began = f" It began with the weights of {Path(config.parent).name}" if config.parent else ""
     if "met_by_parent" in test:
         began += f", which had met {test['met_by_parent']:,} of the test's sentences, with other translations"

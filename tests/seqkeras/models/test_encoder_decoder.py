@@ -73,6 +73,36 @@ def test_later_targets_change_nothing_before(inputs):
     np.testing.assert_allclose(model(inputs)[:, :3], model(other)[:, :3], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "arguments", [dict(), dict(attention=None), dict(scheduled_sampling=0.5, embedding_dropout=0.5)]
+)
+def test_several_targets_of_a_source_are_as_many_pairs(arguments, inputs):
+    model = make(**arguments)
+    targets = np.stack([inputs["target"], inputs["target"][::-1], inputs["target"] % 3], axis=1)
+    together = model({"source": inputs["source"], "target": targets})
+    assert together.shape == (3, 3, 5, TARGET)
+    for place in range(3):
+        alone = model({"source": inputs["source"], "target": targets[:, place]})
+        np.testing.assert_allclose(together[:, place], alone, atol=1e-5)
+    assert model({"source": inputs["source"], "target": targets}, training=True).shape == (3, 3, 5, TARGET)
+
+
+def test_the_penalty_is_on_places_looked_at_more_or_less_than_once(inputs):
+    model = make(attention_penalty=0.3)
+    model(inputs, training=False)
+    assert model.losses == []
+    # By hand, token by token: what each place got in all, padding of the target left out.
+    inputs["target"][2, 3:] = 0
+    looked = np.zeros(inputs["source"].shape)
+    state, memory = model.start(inputs["source"])
+    for place in range(5):
+        _, state = model.step(inputs["target"][:, place], state, memory)
+        looked += np.array(model.attention_of(state)) * (inputs["target"][:, place, None] != 0)
+    expected = 0.3 * np.mean((1 - looked[inputs["source"] != 0]) ** 2)
+    model(inputs, training=True)
+    np.testing.assert_allclose(model.losses, [expected], rtol=1e-5)
+
+
 def test_shared_embeddings_are_one_table():
     shared = make(source_vocabulary_size=TARGET, share_embeddings=True)
     apart = make(source_vocabulary_size=TARGET)

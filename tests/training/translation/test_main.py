@@ -10,6 +10,7 @@ from training import Stop, loop
 from training.config import parse
 from training.translation import __main__ as translation
 from training.translation.__main__ import BY_PAIR, DEFAULTS, SUBWORDS, Config, begin_with, build, settled
+from training.translation.evaluation import write_card
 
 TINY = [
     "--pair=en-fr", "--dataset=sample", "--vocabulary=400", "--embedding_size=8", "--units=6", "--epochs=1",
@@ -44,6 +45,29 @@ def test_evaluate_prints_the_shipped_figures_again(folder, capsys):
     translation.main(parse(Config, [*TINY, "--evaluate", f"--export={folder}/model"]))
     printed = json.loads(capsys.readouterr().out)
     assert printed == before == json.loads((folder / "model" / "en-fr" / "metrics.json").read_text())
+
+
+def test_a_variant_is_measured_like_the_shipped_one_and_written_beside_it(folder, capsys):
+    # After the other tests' readings: the same run once more, which has nothing left to train.
+    path = folder / "model" / "en-fr"
+    before = json.loads((path / "metrics.json").read_text())
+    graph = (path / "saved_model.pb").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.translation.evaluation.PENALTIES", (0.0, 1.0))
+        options = [f"--workdir={folder}/run", f"--export={folder}/model", "--baseline=the same again"]
+        translation.main(parse(Config, [*TINY, *options]))
+    metrics = json.loads((path / "metrics.json").read_text())
+    assert metrics["baselines"] == {"the same again": before["test"]["beam"]}
+    assert metrics["variants"]["the same again"]["bleu_by_length"] == before["test"]["bleu_by_length"]
+    assert metrics["test"] == before["test"] and (path / "saved_model.pb").read_bytes() == graph
+    config = json.loads((path / "config.json").read_text())
+    assert "baseline" not in config
+    write_card(Config(**config), metrics, path)
+    assert "| the same again | " in (path / "model_card.md").read_text()
+    (path / "metrics.json").write_text(json.dumps(before, indent=2) + "\n")
+    with pytest.raises(Stop, match="no SavedModel in .*nowhere.* to write the figures beside"):
+        options = [f"--workdir={folder}/run", f"--export={folder}/nowhere", "--baseline=x"]
+        translation.main(parse(Config, [*TINY, *options]))
 
 
 def test_begins_with_a_parent(folder):
