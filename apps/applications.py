@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apps import models, translations, tunes, widgets
+import streamlit as st
+
+from apps import models, pictures, sample_pictures, translations, tunes, widgets
+
+
+def _quote(text: str) -> None:
+    st.markdown(f"> {widgets.plain(text)}")
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,8 @@ class Application:
         example: an input to show and to link to.
         answer: what its model makes of the example, in a few words of Markdown. It may raise `models.ModelError`.
         invitation: what the link to its page says.
+        show: draws the example.
+        parameter: under which the address of its page takes the example.
     """
 
     word: str
@@ -27,6 +35,8 @@ class Application:
     example: str
     answer: Callable[[str], str]
     invitation: str
+    show: Callable[[str], None] = _quote
+    parameter: str = "text"
 
 
 def _sentiment(text: str) -> str:
@@ -40,6 +50,14 @@ def _music(prompt: str) -> str:
 
 def _translation(text: str) -> str:
     return f"**{widgets.plain(translations.translate(text))}**"
+
+
+def _caption(sample: str) -> str:
+    return f"**{widgets.plain(pictures.caption(sample_pictures.draw(sample)))}**"
+
+
+def _show_sample(sample: str) -> None:
+    st.image(sample_pictures.draw(sample), width=200, alt=sample_pictures.SAMPLES[sample])
 
 
 APPLICATIONS = [
@@ -69,5 +87,16 @@ APPLICATIONS = [
         "Two dogs are running through the snow.",
         _translation,
         "See where it looked, or try your own",
+    ),
+    Application(
+        "captioning",
+        "Captioning",
+        ":material/image_search:",
+        "A model that looks at a picture and describes it in a sentence, and shows where it looked for each word.",
+        "dog",
+        _caption,
+        "See where it looked, or give it a picture",
+        _show_sample,
+        "sample",
     ),
 ]

@@ -197,3 +197,8 @@ def _cells(number: int) -> str:
 def _check_number(number: int, what: str) -> None:
     if number > MAX_TEXTS:
         raise InputError(f"There are {number:,} {what}; at most {MAX_TEXTS:,} are read at once. Split them up.")
+
+
+def spreadsheet_cell(text: str) -> str:
+    """The text as a cell of a CSV file that no spreadsheet takes for a formula: an apostrophe is put before one."""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text

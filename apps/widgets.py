@@ -1,9 +1,10 @@
-"""What several screens show: gauges, stars, tinted text, the time taken, a model's card.
+"""What several screens show: gauges, stars, tinted text, alternatives, the time taken, a model's card.
 
 Text from visitors reaches a page in two ways only: escaped as HTML inside `st.html`, or through `plain` as Markdown.
 """
 
 import base64
+import difflib
 import html
 import math
 import re
@@ -234,6 +235,47 @@ def _legend(swatches: Sequence[tuple[str, str]], sentence: str) -> None:
         '<div style="display:flex;flex-wrap:wrap;gap:0.3rem 1.4rem;font-size:0.875rem;opacity:0.85">'
         f"{named}<span>{sentence}</span></div>"
     )
+
+
+def alternatives(sentences: Sequence[tuple[str, float]], width: int) -> None:
+    """What a model wrote and what else it might have written, with scores; what differs from the first is underlined.
+
+    Args:
+        sentences: and their scores, the best first; nats over a divisor for length.
+        width: of the beam.
+    """
+    best = sentences[0][0].split() if sentences else []
+    rows = []
+    for rank, (sentence, score) in enumerate(sentences, 1):
+        rows.append(
+            f'<div style="opacity:0.6">{rank}</div><div style="overflow-wrap:anywhere;min-width:0">'
+            f"{_differing(best, sentence)}</div>"
+            f'<div style="text-align:right;font-variant-numeric:tabular-nums">{f"{score:.2f}".replace("-", "−")}</div>'
+        )
+    st.html(
+        '<div dir="auto" style="display:grid;grid-template-columns:auto 1fr auto;gap:0.45rem 0.8rem;max-height:26rem;'
+        f'overflow-y:auto">{"".join(rows)}</div>'
+    )
+    scores = (
+        "The score is the logarithm of the probability that the model gives a sentence, in nats, over a divisor that "
+        "makes up for its length: the nearer to 0, the surer."
+    )
+    if width == 1:
+        st.caption(f"{scores} Beam width 1 follows one way only; a wider beam gives alternatives.")
+    else:
+        st.caption(f"{scores} Underlined is what differs from the first.")
+
+
+def _differing(best: list[str], sentence: str) -> str:
+    """A sentence as HTML, its words that are not in the best one underlined."""
+    words = sentence.split()
+    pieces = []
+    for kind, _, _, start, end in difflib.SequenceMatcher(None, best, words, autojunk=False).get_opcodes():
+        text = html.escape(" ".join(words[start:end]))
+        if text:
+            line = f"text-decoration:underline 2px {css(AGAINST)};text-underline-offset:3px"
+            pieces.append(text if kind == "equal" else f'<span style="{line}">{text}</span>')
+    return " ".join(pieces)
 
 
 def time_taken(seconds: float, what: str = "Answered") -> None:

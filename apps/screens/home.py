@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from apps import widgets
 from apps.applications import APPLICATIONS
 from apps.models import ModelError
 
@@ -18,7 +17,7 @@ with st.grid(2 if len(APPLICATIONS) > 1 else 1, min_column_width=300):
         with st.container(border=True, height="stretch"):
             st.subheader(application.title, icon=application.icon, anchor=False)
             st.markdown(application.summary)
-            st.markdown(f"> {widgets.plain(application.example)}")
+            application.show(application.example)
             waiting.append((application, st.empty()))
             st.page_link(
                 f"screens/{application.word}.py",
@@ -26,7 +25,7 @@ with st.grid(2 if len(APPLICATIONS) > 1 else 1, min_column_width=300):
                 icon=":material/arrow_forward:",
                 icon_position="right",
                 help="",
-                query_params={"text": application.example},
+                query_params={application.parameter: application.example},
             )
 
 # Filled in last, so that the page stands before a model is loaded.

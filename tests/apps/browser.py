@@ -106,9 +106,13 @@ def main(folder: Path) -> None:
                 page.get_by_text("symbols written in").wait_for(timeout=120_000)
                 photograph(page, folder / f"music_{width}_{scheme}.png")
                 page.goto(address)
-                page.get_by_role("link", name="See where it looked").click()
+                page.get_by_role("link", name="See where it looked, or try your own").click()
                 page.get_by_text("The same as a map").wait_for(timeout=120_000)
                 photograph(page, folder / f"translation_{width}_{scheme}.png")
+                page.goto(address)
+                page.get_by_role("link", name="give it a picture").click()
+                page.get_by_text("Rest on a word").wait_for(timeout=120_000)
+                photograph(page, folder / f"captioning_{width}_{scheme}.png")
                 page.close()
 
 

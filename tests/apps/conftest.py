@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.apps.stand_in import save_music, save_sentiment, save_translation
+from tests.apps.stand_in import save_captioning, save_music, save_sentiment, save_translation
 
 ENTRY = Path(__file__).parents[2] / "apps" / "streamlit_app.py"
 
@@ -15,6 +15,7 @@ def stand_ins(tmp_path_factory):
     save_sentiment(folder)
     save_music(folder)
     save_translation(folder, "en-de", "en-es")
+    save_captioning(folder)
     return folder
 
 
@@ -50,3 +51,10 @@ def translation(app):
     """The suite at its translation page."""
     app.run()
     return app.switch_page("screens/translation.py").run()
+
+
+@pytest.fixture
+def captioning(app):
+    """The suite at its captioning page."""
+    app.run()
+    return app.switch_page("screens/captioning.py").run()

@@ -223,6 +223,75 @@ def save_translation(folder: Path, *pairs: str) -> Path:
     return Path(folder) / "translation"
 
 
+COLOURS = {
+    "red": (220, 40, 40), "green": (60, 140, 50), "blue": (50, 100, 200), "yellow": (230, 200, 50),
+    "white": (235, 235, 235), "black": (20, 20, 20),
+}  # fmt: skip
+
+
+class ColourNamer(tf.Module):
+    """Names the two colours that most of an 8 x 8 grid has. A colour's word looks where it is, the others everywhere.
+
+    The second caption is a rewording, further ones it has not: they are "", with the score -inf.
+    """
+
+    def read(self, image):
+        def grid(data):
+            return tf.image.resize(tf.io.decode_image(data, channels=3, expand_animations=False), [8, 8], "area")
+
+        grids = tf.map_fn(grid, image, fn_output_signature=tf.TensorSpec([8, 8, 3], tf.float32))
+        distances = tf.reduce_sum((grids[:, :, :, None] - tf.constant(list(COLOURS.values()), tf.float32)) ** 2, -1)
+        there = tf.one_hot(tf.argmin(distances, axis=-1), len(COLOURS))
+        places = tf.math.top_k(tf.reduce_mean(there, axis=[1, 2]), 2).indices
+        most, second = tf.unstack(tf.gather(list(COLOURS), places), axis=1)
+        return most, second, tf.gather(tf.transpose(there, [0, 3, 1, 2]), places, batch_dims=1)
+
+    def caption(self, most, second):
+        return tf.strings.join(["A ", most, " picture with a little ", second, " in it."])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+    def describe(self, image):
+        return {"caption": self.caption(*self.read(image)[:2])}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name="image"), tf.TensorSpec([], tf.int32, name="width")]
+    )
+    def beam(self, image, width):
+        most, second, _ = self.read(image)
+        both = tf.stack([self.caption(most, second), tf.strings.join(["Something ", most, "."])], 1)
+        captions = tf.concat([both, tf.fill([tf.size(image), width], "")], 1)
+        two = tf.tile([[-0.5, -1.25]], [tf.size(image), 1])
+        scores = tf.concat([two, tf.fill([tf.size(image), width], -np.inf)], 1)
+        return {"captions": captions[:, :width], "scores": scores[:, :width]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image")])
+    def attend(self, image):
+        most, second, there = self.read(image)
+        caption = self.caption(most, second)
+        tokens = tf.strings.split(tf.strings.regex_replace(tf.strings.lower(caption), r"\.", "")).to_tensor("")
+        everywhere = tf.ones_like(there[:, :1])
+        there = tf.where(tf.reduce_sum(there, [2, 3], keepdims=True) > 0, there, everywhere)
+        places = [there[:, :1] if word == 1 else there[:, 1:] if word == 6 else everywhere for word in range(9)]
+        # One step more than there are words, as where another picture of the batch has a longer caption.
+        attention = tf.concat([*places, 0 * everywhere], 1)
+        attention = tf.math.divide_no_nan(attention, tf.reduce_sum(attention, axis=[2, 3], keepdims=True))
+        tokens = tf.pad(tokens, [[0, 0], [0, 1]], constant_values="")
+        return {"caption": caption, "tokens": tokens, "attention": attention}
+
+
+def save_captioning(folder: Path) -> Path:
+    """Writes the stand-in as <folder>/captioning with its card and configuration; returns that folder."""
+    model = ColourNamer()
+    target = Path(folder) / "captioning"
+    signatures = {"serving_default": model.describe, "beam": model.beam, "attend": model.attend}
+    tf.saved_model.save(model, str(target), signatures)
+    (target / "model_card.md").write_text("# Stand-in\n\nNames colours, **for tests only**.\n", encoding="utf-8")
+    (target / "config.json").write_text(json.dumps({"width": 3}), encoding="utf-8")
+    return target
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    print(save_sentiment(folder), save_music(folder), save_translation(folder, "en-de", "en-es"))
+    print(
+        save_sentiment(folder), save_music(folder), save_translation(folder, "en-de", "en-es"), save_captioning(folder)
+    )

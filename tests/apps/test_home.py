@@ -12,6 +12,8 @@ def test_each_application_has_a_card_with_an_answer_and_a_link(app):
     links = [element.proto for element in app.get("page_link")]
     assert [link.page for link in links] == [application.word for application in APPLICATIONS]
     assert "text=The" in links[0].query_string and "text=M%3A6%2F8" in links[1].query_string
+    assert links[-1].query_string == "sample=dog"
+    assert [image.proto.imgs[0].alt for image in app.image] == ["A brown dog running over grass, drawn"]
 
 
 def test_without_a_model_the_card_says_how_to_make_it(app, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@ from urllib.parse import urlparse
 
 import pytest
 
+from apps import sample_pictures
 from tests.apps import browser
 
 pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason="Chromium is not installed")
@@ -124,5 +125,57 @@ def test_a_visitor_has_a_tune_written_reads_hears_and_keeps_it(page, address, tm
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
     picture = tmp_path / "music.png"
+    browser.photograph(page, picture)
+    assert picture.stat().st_size > 10_000
+
+
+def test_a_visitor_has_pictures_captioned_and_sees_where_the_model_looked(page, address, tmp_path):
+    page.goto(address)
+    page.get_by_role("img", name="A brown dog running over grass, drawn").wait_for()
+    page.get_by_role("link", name="give it a picture").click()
+    page.get_by_text("One picture captioned").wait_for()
+    assert urlparse(page.url).path == "/captioning"
+    page.get_by_role("img", name="dog.jpg, as the model saw it").wait_for()
+
+    # The word most closely looked at is large at first, another when it is pointed at, or reached by keyboard.
+    stage, label = page.locator(".looked .stage"), page.locator(".looked .label")
+    label.filter(has_text="white").filter(visible=True).wait_for()
+    shade = "stage => getComputedStyle(stage).backgroundImage"
+    white = stage.evaluate(shade)
+    assert white.startswith('url("data:image/png;base64') and "data:image/jpeg;base64" in white
+    page.get_by_role("img", name="green: looked at the lower part").hover()
+    label.filter(has_text="green").filter(visible=True).wait_for()
+    assert stage.evaluate(shade) != white and label.filter(visible=True).count() == 1
+    page.mouse.move(1, 1)
+    page.get_by_role("img", name=re.compile("^green: ")).focus()
+    page.keyboard.press("Tab")
+    label.filter(has_text="picture").filter(visible=True).wait_for()
+    box = stage.bounding_box()
+    assert box["width"] <= page.viewport_size["width"] and box["width"] / box["height"] == pytest.approx(
+        4 / 3, abs=0.02
+    )
+
+    drawn = [
+        {"name": f"{name} <b>.jpg", "mimeType": "image/jpeg", "buffer": sample_pictures.draw(name)}
+        for name in ("snow", "beach")
+    ]
+    bad = {"name": "text.jpg", "mimeType": "image/jpeg", "buffer": b"hello"}
+    page.locator("input[type=file]").set_input_files([*drawn, bad])
+    page.get_by_text("2 pictures captioned in").wait_for()
+    page.get_by_text("text.jpg: This is no picture that can be read here").wait_for()
+    page.get_by_role("img", name="snow <b>.jpg, as the model saw it").wait_for()
+    page.get_by_role("combobox").click()
+    page.get_by_role("option", name="2. beach <b>.jpg").click()
+    page.get_by_role("img", name="beach <b>.jpg, as the model saw it").wait_for()
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="The table as CSV").click()
+    lines = download.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0] == "file,caption,score,remark" and len(lines) == 4
+    assert lines[1].startswith("snow <b>.jpg,A white picture with a little ") and lines[1].endswith(",-0.5000,")
+
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
+    picture = tmp_path / "captioning.png"
     browser.photograph(page, picture)
     assert picture.stat().st_size > 10_000

@@ -168,3 +168,13 @@ def test_read_csv_answers_any_bytes_with_a_table_or_a_sentence(seed):
 )
 def test_likely_text_column(columns, rows, expected):
     assert texts.Table(columns, rows).likely_text_column() == expected
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum(a)", " =1+1", "\t=1+1", "＝1+1"])
+def test_no_cell_is_a_formula(text):
+    assert texts.spreadsheet_cell(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "a=b", "A dog.", "'=1"])
+def test_other_cells_stay_as_they_are(text):
+    assert texts.spreadsheet_cell(text) == text

@@ -85,6 +85,8 @@ def main(config):
         return
     workdir = loop.start(config.workdir, config, seed=config.seed)
     examples = {split: data.load(config, split) for split in ("train", "validation")}
+    if config.dataset == "folder":
+        data.check(data.load(config, "test"))  # now, and not when the training is over
     vocabulary = data.learn(examples["train"].as_numpy_iterator(), config.minimum_count)
     (workdir / PICTURES).mkdir(exist_ok=True)
     prepared = {
@@ -96,7 +98,7 @@ def main(config):
         flush=True,
     )
 
-    def fit(model, name, loss, learning_rate, epochs, ready):
+    def fit(model, name, loss, learning_rate, epochs, ready, times=1.0):
         """Trains a model in the folder `name` of the workdir; what it was best with is in it then."""
         (workdir / name).mkdir(exist_ok=True)
         optimizer = loop.adam(
@@ -108,7 +110,7 @@ def main(config):
             weight_decay=config.weight_decay,
             end=0.02,
         )
-        model.compile(optimizer=optimizer, loss=loss)
+        model.compile(optimizer=optimizer, loss=loss, loss_weights=[float(times)])
         return loop.fit(
             model,
             lambda epoch: data.training_batches(prepared["train"], config, epoch, ready),
@@ -127,7 +129,10 @@ def main(config):
             words = min(config.words, len(vocabulary.words) - len(data.START_AND_END))
             lesson = build_words_model(encoder, config, words)
             loss = keras.losses.BinaryCrossentropy(from_logits=True)
-            rows += fit(lesson, WORDS, loss, config.word_learning_rate, config.word_epochs, data.word_targets(words))
+            # Of all words together: of the mean over many, the gradients would be as small as Adam's epsilon.
+            rows += fit(
+                lesson, WORDS, loss, config.word_learning_rate, config.word_epochs, data.word_targets(words), words
+            )
         model = build(config, encoder, len(vocabulary))
         loss = SmoothedCrossentropy(config.label_smoothing, reduction="mean_with_sample_weight")
         captions = fit(model, CAPTIONS, loss, config.learning_rate, config.epochs, data.caption_targets)

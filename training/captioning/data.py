@@ -83,6 +83,18 @@ def decode(image, side):
     return tf.image.resize(pixels, (side, side), antialias=True)
 
 
+def check(examples):
+    """Raises Stop with the id of the first example whose picture cannot be decoded, such as one that is cut off."""
+    for example in examples:
+        try:
+            decode(example["image"], 1)
+        except tf.errors.InvalidArgumentError:
+            raise Stop(
+                f"The picture {example['id'].numpy().decode()} cannot be decoded: its file is damaged or cut off. Replace "
+                "it, or take its captions out."
+            ) from None
+
+
 def prepare(examples, vocabulary, config, path):
     """Pictures decoded and captions as ids, kept in the folder `path`, so that a run does it once.
 
@@ -95,6 +107,9 @@ def prepare(examples, vocabulary, config, path):
     Returns:
         Dataset of pictures uint8 `(side, side, 3)` and ids int32 `(captions_each, LONGEST + 1)`, each with the end and
         0 behind it. Where a picture has fewer captions, some come twice; where it has more, the first ones count.
+
+    Raises:
+        Stop: as `check` does.
     """
     if not path.exists():
         known = {word: place for place, word in enumerate(vocabulary.words, START)}
@@ -117,7 +132,11 @@ def prepare(examples, vocabulary, config, path):
         # A run that is killed while it writes must not take what there is for all.
         unfinished = path.with_name(f"new.{path.name}")
         shutil.rmtree(unfinished, ignore_errors=True)
-        dataset.save(str(unfinished))
+        try:
+            dataset.save(str(unfinished))
+        except tf.errors.InvalidArgumentError:
+            check(examples)  # which picture it is, TensorFlow does not say
+            raise
         unfinished.rename(path)
     return tf.data.Dataset.load(str(path))
 

@@ -135,7 +135,7 @@ def nearest(model, train, examples):
     """Of each example a caption of the training picture that the encoder finds most similar: list of str.
 
     The similarity of two pictures is the cosine between the means of their grids, less the mean over training. Of the
-    five captions of a picture the one is taken that agrees best with the others, by CIDEr-D.
+    captions of a picture the one is taken that has most words in common with the others.
     """
     known, asked = (_summaries(model, rows) for rows in (train, examples))
     mean = known.mean(axis=0)

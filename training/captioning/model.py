@@ -45,7 +45,7 @@ def _backbone(name, weights, dtype):
         pictures = keras.Input((None, None, 3))
         try:
             net = constructor(include_top=False, weights=weights, input_shape=(None, None, 3))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # nothing more special is what Keras raises for a download that fails
             raise Stop(f"The weights {weights} of {name} cannot be had ({str(error).splitlines()[0]}).") from None
         return keras.Model(pictures, net(preprocess(pictures)), name=wanted)
 

@@ -57,7 +57,8 @@ def prepare(builder, title, addresses, what_to_do, manual_dir=None, damages=()):
             raise Stop(f"There is no file {missing[0]}. {what_to_do}")
     else:
         sources = list(addresses.values())
-    source = sources[0] + (f" and {len(sources) - 1} files beside it" if len(sources) > 1 else "")
+    more = len(sources) - 1
+    source = sources[0] + (f" and {more} file{'s' if more > 1 else ''} beside it" if more else "")
     print(f"Preparing {title} from {source} in {builder.data_path} (once)", flush=True)
     config = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
     try:

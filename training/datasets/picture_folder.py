@@ -8,6 +8,9 @@ without a line is left out:
       image,caption
       beach.jpg,"A dog, wet and happy, runs along the beach."
 - Flickr's form, without a header: `beach.jpg#0<TAB>A dog runs along the beach.`
+
+Pictures are taken as they lie in the file. A JPEG that only its EXIF note turns upright, as many phones write them, is
+learnt lying on its side: save such pictures upright first.
 """
 
 import csv
