@@ -71,15 +71,15 @@ class Model:
         except Exception as error:
             logger.exception("The signature %s of the model %s failed", signature, self.name)
             raise ModelError(
-                f"The {self.name} model could not answer this. What you gave is still in place; a shorter or simpler "
-                "text may work. The server's log says what went wrong."
+                f"The {self.name} model could not answer this. What you gave is still in place; something "
+                "shorter or simpler may work. The server's log says what went wrong."
             ) from error
         for output, value in outputs.items():
             if value.dtype.kind != "f":
                 continue
             if not (np.isfinite(value) | (np.isneginf(value) & (output == "scores"))).all():
                 logger.error("The signature %s of the model %s gave a number that is not finite", signature, self.name)
-                raise ModelError(f"The {self.name} model gave no usable number for this text.")
+                raise ModelError(f"The {self.name} model gave no usable number for this.")
         return outputs
 
     def call_in_batches(

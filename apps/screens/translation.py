@@ -31,6 +31,7 @@ def ask(text: str | None = None) -> None:
     state.translation_asked = True
     state.pop("translation_refused", None)
     # The address must not go on naming a text that is no longer the one shown.
+    state.pop("translation_linked", None)
     for name in LINKED:
         st.query_params.pop(name, None)
 

@@ -30,7 +30,7 @@ class DeepRNN(keras.layers.Layer):
         h^l_t = layer_l(h^{l-1}_1, h^{l-1}_2, ...)_t
         h^l_t = h^{l-1}_t + layer_l(h^{l-1}_1, h^{l-1}_2, ...)_t    residual, wherever both have the same size
 
-    and between the layers dropout of the layers' outputs, each step for itself. PyTorch's
+    and between the layers dropout of the layers' outputs, each step for itself unless `variational`. PyTorch's
     `nn.LSTM(features, 64, num_layers=2, dropout=0.1, bidirectional=True)` is
 
     >>> DeepRNN("lstm", 64, num_layers=2, dropout=0.1, bidirectional=True)(np.ones((2, 10, 3))).shape
@@ -44,6 +44,7 @@ class DeepRNN(keras.layers.Layer):
         dropout: share of the outputs of each layer but the last to drop, between 0 and 1.
         bidirectional: whether each layer reads from both ends.
         residual: add what a layer reads to what it says.
+        variational: drop the same outputs in all steps of a sequence (Gal and Ghahramani 2016).
         return_sequences: give the output of every step instead of the last one's.
         return_state: give the last states beside the output.
         seed: seed of the dropouts.
@@ -78,6 +79,7 @@ class DeepRNN(keras.layers.Layer):
         dropout=0.0,
         bidirectional=False,
         residual=False,
+        variational=False,
         return_sequences=False,
         return_state=False,
         seed=None,
@@ -103,6 +105,7 @@ class DeepRNN(keras.layers.Layer):
         self.num_layers = num_layers
         self.use_bias = use_bias
         self.dropout = dropout
+        self.variational = variational
         self.bidirectional = bidirectional
         self.residual = residual
         self.return_sequences = return_sequences
@@ -121,8 +124,9 @@ class DeepRNN(keras.layers.Layer):
             if bidirectional:
                 layer = Bidirectional(layer, name=layer.name, dtype=self.dtype_policy)
             self.recurrent_layers.append(layer)
+        kind = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
         self.dropout_layers = [
-            keras.layers.Dropout(
+            kind(
                 dropout, seed=None if seed is None else seed + num_layers + depth, dtype=self.dtype_policy
             )
             for depth in range(num_layers - 1)
@@ -306,8 +310,8 @@ class DeepRNN(keras.layers.Layer):
 
     def get_config(self):
         names = (
-            "cell", "units", "num_layers", "use_bias", "dropout", "bidirectional", "residual", "return_sequences",
-            "return_state", "seed",
+            "cell", "units", "num_layers", "use_bias", "dropout", "bidirectional", "residual", "variational",
+            "return_sequences", "return_state", "seed",
         )  # fmt: skip
         layer = self._directions()[0].get_config()
         options = {name: layer[name] for name in self._options if name in layer}

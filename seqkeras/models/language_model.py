@@ -34,9 +34,12 @@ class LanguageModel(keras.Model):
         cell: "lstm", "gru" or "simple_rnn".
         tied: use the embeddings for the output too.
         residual: add what a recurrent layer reads to what it says, where the sizes allow it.
-        embedding_dropout: share of the embeddings' dimensions left out in training, drawn anew for each symbol.
+        embedding_dropout: share of the embeddings' dimensions left out in training.
         dropout: share of the outputs of each recurrent layer left out in training.
-        recurrent_dropout: share of the hidden states left out of the recurrent products in training.
+        recurrent_dropout: share of the hidden states left out of the recurrent products in training, drawn once for a
+            chunk.
+        variational: draw the other dropouts once for a chunk too, instead of anew for each symbol (Gal and Ghahramani
+            2016).
         stateful: begin each batch with the states that the one before ended with.
         seed: seed of the dropouts.
 
@@ -61,6 +64,7 @@ class LanguageModel(keras.Model):
         embedding_dropout=0.0,
         dropout=0.0,
         recurrent_dropout=0.0,
+        variational=False,
         stateful=False,
         seed=None,
         **kwargs,
@@ -77,11 +81,13 @@ class LanguageModel(keras.Model):
             embedding_dropout=embedding_dropout,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
+            variational=variational,
             stateful=stateful,
             seed=seed,
         )
         self.embedding = keras.layers.Embedding(vocabulary_size, embedding_size)
-        self.embedding_dropout = keras.layers.Dropout(embedding_dropout, seed=seed)
+        kind = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
+        self.embedding_dropout = kind(embedding_dropout, seed=seed)
         self.recurrent = DeepRNN(
             cell,
             units,
@@ -89,12 +95,13 @@ class LanguageModel(keras.Model):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             residual=residual,
+            variational=variational,
             stateful=stateful,
             return_sequences=True,
             return_state=True,
             seed=seed,
         )
-        self.output_dropout = keras.layers.Dropout(dropout, seed=seed)
+        self.output_dropout = kind(dropout, seed=seed)
         # Logits in float32, whatever the layers below compute in: a softmax over many symbols needs the digits.
         self.towards_embedding = keras.layers.Dense(embedding_size, dtype="float32") if tied else None
         self.head = None if tied else keras.layers.Dense(vocabulary_size, dtype="float32")

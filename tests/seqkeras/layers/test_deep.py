@@ -86,6 +86,14 @@ def test_masks_of_an_embedding():
     assert_same([deep(embedded, initial_state=states)], [expected], 0)
 
 
+def test_variational_dropout_is_the_same_in_all_steps():
+    deep = DeepRNN("gru", 50, num_layers=2, dropout=0.5, variational=True, seed=1, return_sequences=True)
+    masks = deep.dropout_layers[0](np.ones((2, TIME, 50)), training=True).numpy()
+    assert set(np.unique(masks)) == {0, 2} and np.array_equal(masks, masks[:, :1].repeat(TIME, 1))
+    assert not np.array_equal(masks[0], masks[1])
+    assert DeepRNN.from_config(deep.get_config()).variational
+
+
 def test_dropout_stands_between_layers_only():
     def outputs(num_layers):
         deep = DeepRNN("simple_rnn", 50, num_layers=num_layers, dropout=0.5, seed=1, return_sequences=True)

@@ -108,6 +108,14 @@ def test_it_learns_a_rule_and_keeps_it_after_saving(tmp_path):
     np.testing.assert_allclose(again(ids), model(ids), atol=1e-6)
 
 
+def test_variational_dropout_is_drawn_once_for_a_chunk():
+    model = LanguageModel(VOCABULARY, 50, 40, dropout=0.5, embedding_dropout=0.5, variational=True, seed=1)
+    assert LanguageModel.from_config(model.get_config()).config["variational"]
+    for layer, size in ((model.embedding_dropout, 50), (model.output_dropout, 40)):
+        masks = layer(np.ones((2, 7, size)), training=True).numpy()
+        assert set(np.unique(masks)) == {0, 2} and np.array_equal(masks, masks[:, :1].repeat(7, 1))
+
+
 def test_xla_gives_the_same(ids):
     model = make()
     np.testing.assert_allclose(tf.function(model, jit_compile=True)(ids), model(ids), atol=1e-5)
