@@ -30,7 +30,7 @@ FEWEST_RUNS = 5
 RESULTS = pathlib.Path(__file__).parent / "results"
 
 
-def contender(library, layer, shape, training, xla, **options):
+def contender(library, layer, shape, training, xla, input_gradient=True, **options):
     """A function without arguments that runs one pass and waits for its end.
 
     Args:
@@ -39,6 +39,7 @@ def contender(library, layer, shape, training, xla, **options):
         shape: one of `SHAPES`.
         training: a whole training step's gradients, or the forward pass alone.
         xla: compile with XLA; of no meaning to torch.
+        input_gradient: whether a training step gives the gradient of the input too, as a layer on top of others needs.
         options: other arguments of the layer of "keras" or "seqkeras".
     """
     bidirectional = layer.startswith("Bidirectional")
@@ -58,10 +59,12 @@ def contender(library, layer, shape, training, xla, **options):
     made = source.Bidirectional(made) if bidirectional else made
     made.build((batch, steps, features))
     x = np.random.default_rng(0).normal(size=(batch, steps, features)).astype("float32")
-    return (_jax if keras.backend.backend() == "jax" else _tensorflow)(made, x, training, xla)
+    if keras.backend.backend() == "jax":
+        return _jax(made, x, training, xla)
+    return _tensorflow(made, x, training, xla, input_gradient)
 
 
-def _tensorflow(layer, x, training, xla):
+def _tensorflow(layer, x, training, xla, input_gradient):
     import tensorflow as tf
 
     x = tf.constant(x)
@@ -71,9 +74,11 @@ def _tensorflow(layer, x, training, xla):
         if not training:
             return layer(x)
         with tf.GradientTape() as tape:
-            tape.watch(x)
+            if input_gradient:
+                tape.watch(x)
             loss = tf.reduce_mean(tf.square(layer(x, training=True)))
-        return tape.gradient(loss, [x, *(v.value for v in layer.trainable_variables)])
+        weights = [v.value for v in layer.trainable_variables]
+        return tape.gradient(loss, [x, *weights] if input_gradient else weights)
 
     def wait():
         result = run()

@@ -1,12 +1,13 @@
 """Long sequences: peak memory and time of an LSTM's training step, with gradient checkpoints and without.
 
-    python -m benchmarks.memory [--every 50,100,200] [--lengths 1000,...] [--last] [--runs 3] [--limit 600]
+    python -m benchmarks.memory [--every 50,100,200] [--lengths 1000,...] [--all] [--input_gradient] [--runs 3]
 
 Each figure comes from a process of its own with one thread. Memory is the peak of the process's own (anonymous) memory
 while its first two steps run, looked up every 2 ms, in MiB above what it held before them, with the input there and
-the same step over a short sequence done: libraries and the compiler are not in it, nor is the input. The step gives the
-gradient of the input, too. Time is the median processor time of the steps after that. A contender that needs more than
-`--limit` seconds is given up.
+the same step over a short sequence done: libraries are not in it, nor is the input. The layer is the first of its model,
+so the step gives the gradients of the weights, and of the input only if asked for; the loss reads the last output, or all
+of them. Time is the median processor time of the steps after that. A contender that needs more than `--limit` seconds is
+given up.
 """
 
 import argparse
@@ -85,13 +86,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", default="100", help="steps between checkpoints, joined by commas")
     parser.add_argument("--lengths", default=",".join(map(str, LENGTHS)), help="joined by commas")
-    parser.add_argument("--last", action="store_true", help="the loss reads the last output alone, not all")
+    parser.add_argument("--all", action="store_true", help="the loss reads all outputs, not the last one alone")
+    parser.add_argument("--input_gradient", action="store_true", help="the step gives the gradient of the input too")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--limit", type=int, default=600, help="seconds for one contender")
     parser.add_argument("--out", default=str(RESULTS / "memory.json"))
     options = parser.parse_args()
 
-    which = {"return_sequences": not options.last}
+    which = {"return_sequences": options.all, "input_gradient": options.input_gradient}
     checkpoints = [int(k) for k in options.every.split(",")]
     found = []
     for xla in (False, True):
