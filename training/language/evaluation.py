@@ -1,0 +1,150 @@
+"""What a language model is worth, held-out perplexity or bits per character; and how it is written out."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import tensorflow as tf
+
+from seqkeras import export
+from training import Stop, release
+from training.language import data
+from training.language.model import LONGEST, LONGEST_READ, LONGEST_TRACED
+
+CHUNK = 500  # symbols read at a time when a split is measured
+EXAMPLES = ("The apple and pear salad was delicious.", "The apple and pair salad was delicious.")
+
+
+def nats(step, size, ids):
+    """Nats a symbol of a split, each one predicted from all before it: the state goes on from the first to the last.
+
+    Args:
+        step: the signature "step", or the method that becomes it.
+        size: of the state.
+        ids: int32 array `(symbols,)`, of which the first one is only read.
+    """
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.int32), tf.TensorSpec((1, size), tf.float32)])
+    def read(ids, state):
+        def read_one(place, state, total):
+            found = step(token=ids[place : place + 1], state=state)
+            logits = found["logits"][0]
+            total += tf.reduce_logsumexp(logits) - logits[ids[place + 1]]
+            return place + 1, tf.ensure_shape(found["state"], (1, size)), total
+
+        _, state, total = tf.while_loop(lambda place, *_: place < tf.size(ids) - 1, read_one, (0, state, 0.0))
+        return state, total
+
+    state, total = tf.zeros((1, size)), 0.0
+    for first in range(0, len(ids) - 1, CHUNK):
+        state, of_chunk = read(tf.constant(ids[first : first + CHUNK + 1]), state)
+        total += float(of_chunk)
+    return total / (len(ids) - 1)
+
+
+def figures(nats_each, level):
+    """Nats a symbol as people know them, dict: perplexity of words, bits of characters."""
+    if level == data.WORDS:
+        return {"perplexity": round(math.exp(nats_each), 2), "nats_per_word": round(nats_each, 4)}
+    return {"bits_per_character": round(nats_each / math.log(2), 4), "nats_per_character": round(nats_each, 4)}
+
+
+def save(language, config, run, workdir, path):
+    """Writes the SavedModel with its configuration and the course of its training.
+
+    Args:
+        language: training.language.model.Language.
+        config: its Config, settled.
+        run: dict of figures of the training.
+        workdir: where the run is.
+        path: folder of the SavedModel.
+    """
+
+    def spec(dtype, name, *shape):
+        return tf.TensorSpec(shape, dtype, name=name)
+
+    text, prompt = spec(tf.string, "text", None), spec(tf.string, "prompt", None)
+    signatures = {
+        "serving_default": (
+            language.write,
+            [prompt, spec(tf.int32, "length"), spec(tf.float32, "temperature"), spec(tf.int32, "seed")],
+        ),
+        "score": (language.score, [text]),
+        "next": (language.next, [prompt, spec(tf.int32, "k")]),
+        "trace": (language.trace, [text]),
+        "start": (language.start, [prompt]),
+        "step": (
+            language.next_step,
+            [spec(tf.int32, "token", None), spec(tf.float32, "state", None, sum(language.sizes))],
+        ),
+        "symbols": (language.vocabulary, []),
+    }
+    if config.cell != "lstm":
+        # The gates are those of an LSTM.
+        signatures.pop("trace")
+    export.save(path, signatures, model=language.model, table=language.table)
+    release.write_metrics(path, {"run": run} | {k: v for k, v in release.read_metrics(path).items() if k != "run"})
+    release.write_run(config, workdir, path)
+
+
+def evaluate(config, path, ids):
+    """The figures on the test split of the SavedModel in `path`, which are also written beside it with the card.
+
+    Args:
+        config: the Config of training.language, settled.
+        path: folder of the SavedModel.
+        ids: function of a split's name to its ids.
+
+    Returns:
+        Dict for metrics.json.
+    """
+    if not (Path(path) / "saved_model.pb").exists():
+        raise Stop(
+            f"There is no SavedModel in {path}. Train one with python -m training.language --corpus {config.corpus}."
+        )
+    metrics = release.read_metrics(path)
+    model = tf.saved_model.load(str(path))
+    step = model.signatures["step"]
+    size = int(step.structured_outputs["state"].shape[-1])
+    metrics["test"] = {"symbols": len(ids("test")) - 1, **figures(nats(step, size, ids("test")), config.level)}
+    metrics["validation"] = figures(nats(step, size, ids("validation")), config.level)
+    scored = model.signatures["score"](text=tf.constant(EXAMPLES))["log_probability"].numpy()
+    metrics["examples"] = {text: round(float(value), 2) for text, value in zip(EXAMPLES, scored)}
+    release.write_metrics(path, metrics)
+    write_card(config, metrics, path)
+    return metrics
+
+
+def write_baseline(config, run, measured):
+    """Writes a variant's figures beside the SavedModel in `config.export`."""
+    metrics = release.read_metrics(config.export)
+    if not metrics:
+        raise Stop(f"There is no SavedModel in {config.export} to write the figures beside. Train it first.")
+    metrics["baselines"] = metrics.get("baselines", {}) | {config.baseline: measured}
+    metrics["variants"] = metrics.get("variants", {}) | {config.baseline: run}
+    release.write_metrics(config.export, metrics)
+    print(f"{config.baseline}: {measured}")
+    print(f"Written to {config.export}/metrics.json; the card follows with the next --evaluate.")
+
+
+def write_card(config, metrics, path):
+    """Fills card.md in and writes it as model_card.md."""
+    template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
+    unit = "perplexity" if config.level == data.WORDS else "bits_per_character"
+    rows = [["", f"{unit.replace('_', ' ')}, test"], ["---"] * 2]
+    for name, measured in {"this model": metrics["test"], **metrics.get("baselines", {})}.items():
+        rows.append([name, f"{measured[unit]:.2f}" if unit == "perplexity" else f"{measured[unit]:.3f}"])
+    values = dataclasses.asdict(config) | metrics["run"]
+    values |= {
+        "title": config.corpus.replace("_", " ").capitalize() if config.corpus in data.SETS else "a text of one's own",
+        "trained_on": data.ABOUT.get(config.corpus, "somebody's own text"),
+        "cell": config.cell.upper(),
+        "longest": f"{LONGEST:,}",
+        "longest_read": f"{LONGEST_READ:,}",
+        "longest_traced": LONGEST_TRACED,
+        "test_symbols": metrics["test"]["symbols"],
+        "figures": "\n".join(f"| {' | '.join(row)} |" for row in rows),
+        "held_out_figure": metrics["validation"][unit],
+        "unit": unit.replace("_", " "),
+    }
+    (Path(path) / "model_card.md").write_text(template.format(**values), encoding="utf-8")
