@@ -10,6 +10,7 @@ length. The table says how many of the seeds solved a task, and in how many step
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import statistics
@@ -21,19 +22,19 @@ from seqkeras.understanding import CELLS, TASKS, trainer  # noqa: E402
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 LENGTHS = (10, 50, 100, 200, 300, 500, 750)
-KEY = ("task", "cell", "length", "seed", "units", "steps", "batch_size")
+KEY = ("task", "cell", "length", "seed", "units", "steps", "batch_size", "learning_rate")
 
 
-def run(task, cell, length, seed, units, steps, batch_size):
-    """One training, as a row for the results."""
-    row = dict(zip(KEY, (task, cell, length, seed, units, steps, batch_size)))
-    *_, progress = trainer(cell, task, length, seed, units, steps, batch_size=batch_size)
+def run(**row):
+    """One training, named by all of KEY, as a row for the results; loss and measure are None if it has exploded."""
+    *_, progress = trainer(**row)
+    exploded = not math.isfinite(progress.loss)
     return row | {
         "solved": progress.solved,
         "steps_taken": progress.step,
-        "loss": progress.loss,
-        "measure": progress.measure,
-        "baseline": TASKS[task].baseline(length),
+        "loss": None if exploded else progress.loss,
+        "measure": None if exploded else progress.measure,
+        "baseline": TASKS[row["task"]].baseline(row["length"]),
     }
 
 
@@ -76,7 +77,8 @@ def main():
     parser.add_argument("--minutes", type=float, help="no run begins later than that")
     parser.add_argument("--units", type=int, default=64)
     parser.add_argument("--steps", type=int, default=10_000, help="of a run, at most")
-    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--learning_rate", type=float, help="of Adam; by default the task's own")
     parser.add_argument("--out", default=str(RESULTS / "memory_tasks.json"))
     options = parser.parse_args()
     cells, tasks = options.cells.split(","), options.task.split(",")
@@ -89,10 +91,17 @@ def main():
         parser.error(f"--lengths are whole numbers joined by commas, not {options.lengths}")
 
     path = pathlib.Path(options.out)
-    rows = read(path)
+    try:
+        rows = read(path)
+    except (OSError, ValueError) as error:
+        parser.error(f"cannot read {path} as results of this program ({error}); move it away or give another --out")
     done = {key(row) for row in rows}
+
+    def rate(task):
+        return TASKS[task].learning_rate if options.learning_rate is None else options.learning_rate
+
     wanted = [
-        (task, cell, length, seed, options.units, options.steps, options.batch_size)
+        (task, cell, length, seed, options.units, options.steps, options.batch_size, rate(task))
         for length in lengths
         for task in tasks
         for cell in cells
@@ -105,13 +114,17 @@ def main():
         if time.monotonic() > end:
             print(f"{options.minutes:g} minutes are over; the same command goes on from here.")
             break
-        row = run(*what)
+        try:
+            row = run(**dict(zip(KEY, what)))
+        except ValueError as error:
+            parser.error(str(error))
         rows.append(row)
         write(path, rows)
-        said = "solved" if row["solved"] else "not solved"
+        said = "exploded" if row["loss"] is None else "solved" if row["solved"] else "not solved"
+        loss = "" if row["loss"] is None else f", loss {row['loss']:.4f} (baseline {row['baseline']:.4f})"
         print(
             f"{row['task']} {row['cell']:24}{row['length']:>5}  seed {row['seed']}  {said} after "
-            f"{row['steps_taken']:,} steps, loss {row['loss']:.4f} (baseline {row['baseline']:.4f})",
+            f"{row['steps_taken']:,} steps{loss}",
             flush=True,
         )
     here = [row for row in rows if key(row) in set(wanted)]
