@@ -4,10 +4,10 @@
 
 Each figure comes from a process of its own with one thread. Memory is the peak of the process's own (anonymous) memory
 while its first two steps run, looked up every 2 ms, in MiB above what it held before them, with the input there and
-the same step over a short sequence done: libraries are not in it, nor is the input. The layer is the first of its model,
-so the step gives the gradients of the weights, and of the input only if asked for; the loss reads the last output, or all
-of them. Time is the median processor time of the steps after that. A contender that needs more than `--limit` seconds is
-given up.
+the same step over a short sequence done: libraries are not in it, nor is the input. The layer is the first of its
+model, so the step gives the gradients of the weights, and of the input only if asked for; the loss reads the last
+output, or all of them. Time is the median processor time of the steps after that. A contender that needs more than
+`--limit` seconds is given up.
 """
 
 import argparse

@@ -126,9 +126,7 @@ class DeepRNN(keras.layers.Layer):
             self.recurrent_layers.append(layer)
         kind = keras.layers.SpatialDropout1D if variational else keras.layers.Dropout
         self.dropout_layers = [
-            kind(
-                dropout, seed=None if seed is None else seed + num_layers + depth, dtype=self.dtype_policy
-            )
+            kind(dropout, seed=None if seed is None else seed + num_layers + depth, dtype=self.dtype_policy)
             for depth in range(num_layers - 1)
         ]
         directions = 2 if bidirectional else 1
