@@ -341,7 +341,7 @@ def lengths(model: models.Model) -> None:
     """BLEU by the length of the sentence, and that of variants of the model, such as one without attention."""
     measured = {"this model": model.metrics.get("test", {}).get("bleu_by_length")}
     for name, variant in model.metrics.get("variants", {}).items():
-        measured[f"the same {name}"] = variant.get("bleu_by_length")
+        measured[name] = variant.get("bleu_by_length")
     rows = [
         {
             "model": name,
@@ -357,12 +357,14 @@ def lengths(model: models.Model) -> None:
     with st.expander("Long sentences", icon=":material/bar_chart:"):
         colours = alt.Scale(domain=list(measured), range=[widgets.css(widgets.FOR), widgets.css(widgets.AGAINST)])
         chart = (
-            alt.Chart(pd.DataFrame(rows), height=240)
+            alt.Chart(pd.DataFrame(rows), height=330)
             .mark_line(point=alt.OverlayMarkDef(size=60), strokeWidth=3)
             .encode(
                 x=alt.X("words:O", sort=None, title="Words of the sentence", axis=alt.Axis(labelAngle=0)),
                 y=alt.Y("BLEU:Q", scale=alt.Scale(domainMin=0)),
-                color=alt.Color("model:N", scale=colours, title=None, legend=alt.Legend(orient="bottom")),
+                color=alt.Color(
+                    "model:N", scale=colours, title=None, legend=alt.Legend(orient="top", direction="vertical")
+                ),
                 tooltip=["model", "words", "BLEU", "sentences"],
             )
         )

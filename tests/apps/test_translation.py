@@ -2,6 +2,7 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from apps import models, translations
@@ -289,3 +290,23 @@ def test_a_model_that_cannot_be_read_is_a_sentence_and_the_text_is_kept(app, tmp
     translate(app, "The dog runs.")
     assert ['make train APP=translation ARGS="--pair en-fr"' in error.value for error in app.error] == [True]
     assert app.text_area(key="translation_text").value == "The dog runs."
+
+
+def test_bleu_by_length_is_drawn_for_the_model_and_its_variants(translation, monkeypatch):
+    def rows(*values):
+        spans = ((1, 10), (11, None))
+        return [{"from": a, "to": b, "sentences": 30, "bleu": value} for (a, b), value in zip(spans, values)]
+
+    figures = {"test": {"bleu_by_length": rows(40.5, 30.25)}}
+    monkeypatch.setattr(models, "_mapping", lambda path: figures)
+    for variants, said in (
+        ({}, "the more there is to get wrong"),
+        ({"without attention": {"bleu_by_length": rows(20.75, 5.5)}, "seed 2": {}}, "one vector, however long"),
+    ):
+        figures["variants"] = variants
+        st.cache_resource.clear()
+        translation.run()
+        assert not translation.exception and said in everything(translation)
+        assert next(e.label for e in translation.expander) == "Long sentences"
+        assert len(translation.get("vega_lite_chart")) == 1
+    st.cache_resource.clear()
