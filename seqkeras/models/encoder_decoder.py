@@ -42,6 +42,8 @@ class EncoderDecoder(keras.Model):
         cell: "gru", "lstm" or "simple_rnn".
         encoder_layers, decoder_layers: number of recurrent layers.
         attention: "bahdanau", "general" or "concat"; None for a decoder that has nothing but h_0.
+        attention_units: units of Bahdanau's attention, whose tanh over all places is most of the work where there are
+            many; as many as `units` if None.
         embedding_dropout: share of the embeddings' dimensions left out in training, the same in a whole sequence (Gal
             and Ghahramani 2016).
         memory_dropout: share of the memory's features left out, likewise.
@@ -78,6 +80,7 @@ class EncoderDecoder(keras.Model):
         encoder_layers=1,
         decoder_layers=1,
         attention="bahdanau",
+        attention_units=None,
         embedding_dropout=0.0,
         memory_dropout=0.0,
         output_dropout=0.0,
@@ -113,6 +116,7 @@ class EncoderDecoder(keras.Model):
             encoder_layers=encoder_layers,
             decoder_layers=decoder_layers,
             attention=attention,
+            attention_units=attention_units,
             embedding_dropout=embedding_dropout,
             memory_dropout=memory_dropout,
             output_dropout=output_dropout,
@@ -135,7 +139,8 @@ class EncoderDecoder(keras.Model):
         self.memory_dropout = keras.layers.SpatialDropout1D(memory_dropout, seed=seed)
         cells = [CELLS[cell](units) for _ in range(decoder_layers)]
         if attention is not None:
-            kind = BahdanauAttention(units) if attention == "bahdanau" else LuongAttention(attention)
+            size = attention_units or units
+            kind = BahdanauAttention(size) if attention == "bahdanau" else LuongAttention(attention)
             self.decoder_cell = AttentionCell(cells, kind, units=embedding_size, return_attention=True)
             self.decoder = RNN(self.decoder_cell, return_sequences=True)
         else:

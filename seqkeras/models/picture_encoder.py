@@ -98,7 +98,9 @@ class PictureEncoder(keras.layers.Layer):
         for width, count in zip(widths, blocks):
             for number in range(count):
                 ends = number == 0
-                self.stages.append(_Block(width, 2 if ends else 1, math.sqrt(variance), dtype=self.dtype_policy))
+                # Its own name would begin with an underscore, which no graph takes where `grid` is called by itself.
+                options = {"name": f"block_{len(self.stages)}", "dtype": self.dtype_policy}
+                self.stages.append(_Block(width, 2 if ends else 1, math.sqrt(variance), **options))
                 # A shortcut with a convolution begins anew from the scaled input.
                 variance = (1.0 if ends else variance) + _BRANCH**2
         self.features = widths[-1]

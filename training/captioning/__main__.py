@@ -56,13 +56,14 @@ class Config:
     cell: str = option("gru", "as in translation", choices=("gru", "lstm", "simple_rnn"))
     decoder_layers: int = option(1, "captions are short", at_least=1)
     attention: str | None = option("bahdanau", "bahdanau, general or concat; none for the mean of the grid alone")
+    attention_units: int = option(128, "384 take thrice the time of an epoch, in tanh over 64 places", at_least=1)
     attention_penalty: float = option(1.0, "Show, Attend and Tell's doubly stochastic attention; 0 without attention")
     embedding_dropout: float = option(0.2, "of dimensions, in a whole caption")
     memory_dropout: float = option(0.2, "of the encoder's features, in all places")
     output_dropout: float = option(0.4, "of what the decoder says, before the words")
     label_smoothing: float = option(0.1, "five people never say the same")
 
-    epochs: int = option(16, "of captions", at_least=1)
+    epochs: int = option(14, "of captions", at_least=1)
     width: int = option(3, "beams, as the figures of others have", at_least=1, may_change=True)
     patience: int = option(5, "epochs without a better held-out loss before stopping", at_least=1, may_change=True)
     batch_size: int = option(32, "pictures", at_least=1)
@@ -100,7 +101,7 @@ def main(config):
 
     def fit(model, name, loss, learning_rate, epochs, ready, times=1.0):
         """Trains a model in the folder `name` of the workdir; what it was best with is in it then."""
-        (workdir / name).mkdir(exist_ok=True)
+        folder = loop.start(workdir / name, config, seed=config.seed)
         optimizer = loop.adam(
             learning_rate,
             steps=-(-len(prepared["train"]) // config.batch_size),
@@ -115,7 +116,7 @@ def main(config):
             model,
             lambda epoch: data.training_batches(prepared["train"], config, epoch, ready),
             data.evaluation_batches(prepared["validation"], config, ready),
-            workdir=workdir / name,
+            workdir=folder,
             epochs=epochs,
             patience=config.patience,
             seed=config.seed,

@@ -27,7 +27,7 @@ ABOUT = {
     "folder": "somebody's own pictures and captions",
 }
 # A caption's words and its end are padded to one of these, so that XLA meets few shapes.
-BOUNDARIES = (8, 12, 16, 20, 24, 32)
+BOUNDARIES = (8, 12, 16, 20)
 LONGEST = BOUNDARIES[-1] - 1  # words; longer captions are left out of training
 # Smallest share of a picture that training may see of it, and the range of its sides' ratio.
 AREA, RATIO = (0.35, 1.0), (0.75, 4 / 3)
@@ -70,29 +70,39 @@ def decode(image, side):
     JPEG, PNG (what is transparent becomes white), the first frame of a GIF, or BMP.
     """
 
+    # Not substr at a place, whose error for short files quotes bytes that Python cannot read.
+    head = tf.io.decode_raw(tf.strings.substr(image, 0, 25) + b"\0" * 25, tf.uint8)
+
     def png():
         pixels = tf.cast(tf.io.decode_png(image, channels=4), tf.float32)
-        opaque = pixels[..., 3:] / 255.0
+        # For a file of b bits without transparency TensorFlow fills in 2^b - 1, which with few bits is almost nothing.
+        bits = tf.cast(head[24], tf.int32)
+        opaque, filled = pixels[..., 3:], tf.cast(2 ** tf.minimum(bits, 8) - 1, tf.float32)
+        opaque = tf.where(tf.reduce_all(opaque == filled), 1.0, opaque / 255.0)
         return pixels[..., :3] * opaque + 255.0 * (1.0 - opaque)
 
     def other():
         return tf.cast(tf.io.decode_image(image, channels=3, expand_animations=False), tf.float32)
 
-    pixels = tf.cond(tf.strings.substr(image, 1, 3) == "PNG", png, other)
+    pixels = tf.cond(tf.reduce_all(head[1:4] == tuple(b"PNG")), png, other)
     pixels.set_shape((None, None, 3))
     return tf.image.resize(pixels, (side, side), antialias=True)
 
 
 def check(examples):
     """Raises Stop with the id of the first example whose picture cannot be decoded, such as one that is cut off."""
-    for example in examples:
-        try:
-            decode(example["image"], 1)
-        except tf.errors.InvalidArgumentError:
-            raise Stop(
-                f"The picture {example['id'].numpy().decode()} cannot be decoded: its file is damaged or cut off. Replace "
-                "it, or take its captions out."
-            ) from None
+    for example in examples.as_numpy_iterator():
+        _decoded(example, 1)
+
+
+def _decoded(example, side):
+    try:
+        return decode(example["image"], side)
+    except tf.errors.InvalidArgumentError:
+        raise Stop(
+            f"The picture {example['id'].decode()} cannot be decoded: its file is damaged or cut off. Replace it, or "
+            "take its captions out."
+        ) from None
 
 
 def prepare(examples, vocabulary, config, path):
@@ -113,30 +123,33 @@ def prepare(examples, vocabulary, config, path):
     """
     if not path.exists():
         known = {word: place for place, word in enumerate(vocabulary.words, START)}
+        failures = []
 
         def rows():
-            for example in examples.as_numpy_iterator():
-                ids = [[known.get(word, UNKNOWN) for word in words_of(text.decode())] for text in example["captions"]]
-                ids = [row for row in ids if 0 < len(row) <= LONGEST]
-                if ids:
-                    padded = np.zeros((config.captions_each, LONGEST + 1), np.int32)
-                    for place in range(config.captions_each):
-                        row = ids[place % len(ids)]
-                        padded[place, : len(row) + 1] = [*row, END]
-                    yield example["image"], padded
+            try:
+                for example in examples.as_numpy_iterator():
+                    ids = [
+                        [known.get(word, UNKNOWN) for word in words_of(text.decode())] for text in example["captions"]
+                    ]
+                    ids = [row for row in ids if 0 < len(row) <= LONGEST]
+                    if ids:
+                        padded = np.zeros((config.captions_each, LONGEST + 1), np.int32)
+                        for place in range(config.captions_each):
+                            row = ids[place % len(ids)]
+                            padded[place, : len(row) + 1] = [*row, END]
+                        yield np.uint8(np.round(_decoded(example, config.side))), padded
+            # TensorFlow waits for ever when a dataset that it saves fails, so this one only ends.
+            except (Exception, Stop) as error:
+                failures.append(error)
 
-        shapes = tf.TensorSpec((), tf.string), tf.TensorSpec((config.captions_each, LONGEST + 1), tf.int32)
-        dataset = tf.data.Dataset.from_generator(rows, output_signature=shapes).map(
-            lambda image, ids: (tf.cast(tf.round(decode(image, config.side)), tf.uint8), ids), num_parallel_calls=2
-        )
+        picture = tf.TensorSpec((config.side, config.side, 3), tf.uint8)
+        ids = tf.TensorSpec((config.captions_each, LONGEST + 1), tf.int32)
         # A run that is killed while it writes must not take what there is for all.
         unfinished = path.with_name(f"new.{path.name}")
         shutil.rmtree(unfinished, ignore_errors=True)
-        try:
-            dataset.save(str(unfinished))
-        except tf.errors.InvalidArgumentError:
-            check(examples)  # which picture it is, TensorFlow does not say
-            raise
+        tf.data.Dataset.from_generator(rows, output_signature=(picture, ids)).save(str(unfinished))
+        if failures:
+            raise failures[0]
         unfinished.rename(path)
     return tf.data.Dataset.load(str(path))
 

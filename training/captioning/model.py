@@ -1,5 +1,7 @@
 """From a picture's file to a sentence about it: decoding, encoder, beam search and words, all inside the graph."""
 
+import inspect
+
 import keras
 import tensorflow as tf
 
@@ -31,16 +33,11 @@ def build_encoder(config, dtype="float32", weights=None):
 def _backbone(name, weights, dtype):
     """A net of keras.applications without its top, which takes pixels from 0 to 255."""
     wanted = name.lower().replace("-", "").replace("_", "")
-    modules = {key: value for key, value in vars(keras.applications).items() if hasattr(value, "preprocess_input")}
-    known = {
-        key.lower(): (getattr(module, key), module.preprocess_input)
-        for module in modules.values()
-        for key in vars(module)
-        if key[0].isupper()
-    }
+    known = {key.lower(): value for key, value in vars(keras.applications).items() if key[0].isupper()}
     if wanted not in known:
         raise Stop(f"There is no encoder {name}. Give {COMPACT}, or one of keras.applications: {', '.join(known)}.")
-    constructor, preprocess = known[wanted]
+    constructor = known[wanted]
+    preprocess = inspect.getmodule(constructor).preprocess_input
     with _policy(dtype):
         pictures = keras.Input((None, None, 3))
         try:
@@ -75,8 +72,8 @@ def build_words_model(encoder, config, words):
 def build(config, encoder, vocabulary_size):
     """The captioning network that `config` describes around an encoder, built."""
     names = (
-        "embedding_size", "units", "cell", "decoder_layers", "attention", "embedding_dropout", "memory_dropout",
-        "output_dropout", "attention_penalty", "seed",
+        "embedding_size", "units", "cell", "decoder_layers", "attention", "attention_units", "embedding_dropout",
+        "memory_dropout", "output_dropout", "attention_penalty", "seed",
     )  # fmt: skip
     values = {name: getattr(config, name) for name in names}
     model = EncoderDecoder(vocabulary_size, encoder=encoder, **values)
@@ -134,25 +131,33 @@ class Captioner(tf.Module):
     def encode(self, image):
         """image string `(batch,)` -> dict of features float32 `(batch, rows, columns, channels)`: what the encoder sees
         in each place, to compare pictures by."""
-        return {"features": self.model.encoder.grid(self.pictures(image))}
+        return {"features": self.model.encoder.grid(self._pictures_or_one(image))[: tf.shape(image)[0]]}
 
     def text(self, ids):
         """Ids int32 `(..., T)` to sentences, string `(...)`; "" where there is nothing but padding."""
         words = tf.strings.reduce_join(tf.gather(self.words, ids), axis=-1, separator=" ")
         words = tf.strings.regex_replace(words, r" '", "'")
         words = tf.strings.regex_replace(words, r" +$", "")
-        first = tf.strings.upper(tf.strings.substr(words, 0, 1, unit="UTF8_CHAR"), encoding="utf-8")
-        rest = tf.strings.substr(words, 1, 10_000, unit="UTF8_CHAR")
-        return tf.where(words == "", "", first + rest + ".")
+        # With its full stop none is empty: substr takes no start behind the end.
+        sentences = words + "."
+        first = tf.strings.upper(tf.strings.substr(sentences, 0, 1, unit="UTF8_CHAR"), encoding="utf-8")
+        rest = tf.strings.substr(sentences, 1, 10_000, unit="UTF8_CHAR")
+        return tf.where(words == "", "", first + rest)
 
     def pictures(self, image):
         """Files, string `(batch,)`, to whole pictures float32 `(batch, size, size, 3)`."""
         spec = tf.TensorSpec((self.size, self.size, 3), tf.float32)
         return tf.map_fn(lambda file: decode(file, self.size), image, fn_output_signature=spec)
 
+    def _pictures_or_one(self, image):
+        """The pictures, or a black one where there are none: TensorFlow's fused convolutions want some."""
+        pictures = self.pictures(image)
+        missing = tf.cast(tf.shape(image)[0] == 0, tf.int32)
+        return tf.pad(pictures, [[0, missing], [0, 0], [0, 0], [0, 0]])
+
     def _search(self, image, width, length_penalty):
-        state, memory = self.model.start(self.pictures(image))
-        return beam_search(
+        state, memory = self.model.start(self._pictures_or_one(image))
+        found = beam_search(
             self.model.step,
             state,
             START,
@@ -166,3 +171,4 @@ class Captioner(tf.Module):
             banned=self.banned,
             pad_token=PAD,
         )
+        return keras.tree.map_structure(lambda x: x if x is None else x[: tf.shape(image)[0]], found)

@@ -47,6 +47,11 @@ def test_filters_at_another_level_or_scale_say_the_same():
     np.testing.assert_allclose(encoder(pictures()), before, atol=1e-2)
 
 
+def test_the_grid_in_a_graph_of_its_own():
+    encoder = make()
+    np.testing.assert_allclose(tf.function(encoder.grid)(pictures()), encoder.grid(pictures()), atol=1e-5)
+
+
 @pytest.mark.parametrize("height, width", [(32, 32), (20, 33), (1, 1), (7, 64)])
 def test_every_place_of_the_grid_is_a_step(height, width):
     encoder = make()
