@@ -14,11 +14,11 @@ import json
 import os
 import pathlib
 import statistics
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-RESULTS = pathlib.Path(__file__).parent / "results"
+from benchmarks.common import race, write
+
 COURSE = {"units": 1024, "num_layers": 1, "embedding_size": 256}
 
 
@@ -87,18 +87,6 @@ def torch_loop(vocabulary, units, num_layers, embedding_size, tunes, symbols):
     return run
 
 
-def race(functions, runs):
-    """Symbols a second of every run of each, in turns, after one run that is not counted."""
-    for function in functions.values():
-        function()
-    rates = {name: [] for name in functions}
-    for _ in range(runs):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            rates[name].append(function() / (time.perf_counter() - start))
-    return rates
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="saved_models/music", help="folder of the SavedModel")
@@ -140,8 +128,7 @@ def main():
             quartiles = statistics.quantiles(values, n=4)
             print(f"  {name:30} {middle:10,.0f} ± {(quartiles[2] - quartiles[0]) / 2:7,.0f}   {ours / middle:6.1f} x")
         results[tunes] = rates
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "generation.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write("generation", results)
 
 
 if __name__ == "__main__":

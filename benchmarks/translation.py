@@ -29,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.generation import RESULTS, race
+from benchmarks.common import beams, give_weights, greedy, race, show, vocabulary_size, write
 from seqkeras.text.subwords import END, START
 from training.translation.__main__ import Config, build
 
@@ -69,50 +69,17 @@ def loop(network, step, batch, width, steps):
         ids = np.where(there, random.integers(END + 2, network.config["source_vocabulary_size"], there.shape), 0)
         ids[np.arange(batch), lengths] = END
         sources.append(tf.constant(ids, tf.int32))
-    write = greedy if width == 1 else beams
 
     def run():
         for source, number in zip(sources, steps):
-            write(network, step, source, number, width)
+            state, memory = network.start(source)
+            if width == 1:
+                greedy(step, state, memory, number, START)
+            else:
+                beams(step, state, memory, number, START, END, width)
         return batch * len(sources)
 
     return run
-
-
-def greedy(network, step, source, steps, _):
-    state, memory = network.start(source)
-    token, written = np.full(len(source), START, np.int32), []
-    for _ in range(steps):
-        logits, state = step(tf.constant(token), state, memory)
-        token = np.argmax(logits.numpy(), axis=1).astype(np.int32)
-        written.append(token)
-    return np.stack(written, axis=1)
-
-
-def beams(network, step, source, steps, width):
-    state, memory = network.start(source)
-    state, memory = (tf.nest.map_structure(lambda x: tf.repeat(x, width, axis=0), x) for x in (state, memory))
-    rows = len(source)
-    token = np.full((rows, width), START, np.int32)
-    scores = np.where(np.arange(width) == 0, 0.0, -np.inf) + np.zeros((rows, 1))
-    ended = np.zeros((rows, width), bool)
-    written = np.zeros((rows, width, 0), np.int32)
-    for _ in range(steps):
-        logits, state = step(tf.constant(token.reshape(-1)), state, memory)
-        logits = logits.numpy().reshape(rows, width, -1)
-        highest = logits.max(axis=2, keepdims=True)
-        values = logits - highest - np.log(np.exp(logits - highest).sum(axis=2, keepdims=True))
-        values[ended] = -np.inf
-        values[ended, END] = 0.0  # it stays as it is
-        values = (values + scores[:, :, None]).reshape(rows, -1)
-        best = np.argpartition(values, -width, axis=1)[:, -width:]
-        scores = np.take_along_axis(values, best, axis=1)
-        parents, token = best // logits.shape[2], (best % logits.shape[2]).astype(np.int32)
-        written = np.concatenate([np.take_along_axis(written, parents[:, :, None], axis=1), token[:, :, None]], axis=2)
-        ended = np.take_along_axis(ended, parents, axis=1) | (token == END)
-        origin = tf.constant((np.arange(rows)[:, None] * width + parents).reshape(-1))
-        state = tf.nest.map_structure(lambda x, origin=origin: tf.gather(x, origin), state)
-    return written
 
 
 def in_batches(batch):
@@ -138,15 +105,8 @@ def steps_of(model, batch, width):
 def rebuilt(model, path):
     """The network that config.json describes, with the SavedModel's weights."""
     config = Config(**json.loads((path / "config.json").read_text(encoding="utf-8")))
-    # Names may end in other numbers, but their order is the same.
-    weights = sorted(model.signatures["beam"].variables, key=lambda weight: weight.name)
-    (vocabulary,) = next(weight.shape for weight in weights if "output_bias" in weight.name)
-    network = build(config, vocabulary)
-    ours = sorted(network.weights, key=lambda weight: weight.path)
-    if [tuple(weight.shape) for weight in ours] != [tuple(weight.shape) for weight in weights]:
-        raise SystemExit(f"The weights in {path} are not those of the network that its config.json describes.")
-    for weight, value in zip(ours, weights):
-        weight.assign(value)
+    network = build(config, vocabulary_size(model))
+    give_weights(network, model, path)
     return network
 
 
@@ -173,17 +133,12 @@ def main():
             "loop in Python, compiled step": loop(network, compiled, batch, width, steps),
         }
         rates = race(functions, arguments.runs)
-        ours = statistics.median(rates["SavedModel"])
         decoding = "greedy" if width == 1 else f"{width} beams"
         tokens_each = statistics.mean(steps)
         print(f"\nbatch {batch}, {decoding}, sentences a second (the loops write {tokens_each:.1f} tokens a sentence)")
-        for name, values in rates.items():
-            middle, quartiles = statistics.median(values), statistics.quantiles(values, n=4)
-            half = (quartiles[2] - quartiles[0]) / 2
-            print(f"  {name:30} {middle:9.2f} ± {half:7.2f}   {ours / middle:6.1f} x", flush=True)
+        show(rates)
         results.append({"batch": batch, "width": width, "tokens_of_the_loops": tokens_each, "rates": rates})
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "translation.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write("translation", results)
 
 
 if __name__ == "__main__":

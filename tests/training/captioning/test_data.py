@@ -32,13 +32,16 @@ def corners(picture):
     return np.asarray(picture)[[0, 0, -1, -1], [0, -1, 0, -1]]
 
 
-def prepared(folder, number=11):
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, number=11):
     """Pictures of one colour each, and captions that begin with another word each."""
     ids = [str(n) for n in range(number)]
     images = [file(np.full((8, 8, 3), 20 * n + 5, "uint8"), "PNG") for n in range(number)]
     vocabulary = Vocabulary([*data.START_AND_END, *(f"w{n}" for n in range(number)), "dog"])
     texts = [[f"w{n} dog", f"A dog w{n}"] for n in range(number)]
-    return data.prepare(captions.dataset(ids, images, texts), vocabulary, CONFIG, folder / "train")
+    return data.prepare(
+        captions.dataset(ids, images, texts), vocabulary, CONFIG, tmp_path_factory.mktemp("p") / "train"
+    )
 
 
 def as_they_are(pictures, ids):
@@ -62,9 +65,17 @@ def transparent(left=0):
     return np.dstack([quarters(), np.broadcast_to(opaque, (40, 60))])
 
 
-def palette_with_a_transparent_colour():
-    picture = Image.fromarray(quarters()).quantize(8)
-    return file(picture, "PNG", transparency=picture.getpixel((0, 0)))
+def palette(bits, **options):
+    return file(Image.fromarray(quarters()).quantize(4), "PNG", bits=bits, **options)
+
+
+def palette_with_a_transparent_colour(bits):
+    picture = Image.fromarray(quarters()).quantize(4)
+    return file(picture, "PNG", bits=bits, transparency=picture.getpixel((0, 0)))
+
+
+def black_and_white():
+    return Image.fromarray(quarters()).convert("1", dither=Image.Dither.NONE)
 
 
 def moving():
@@ -82,8 +93,11 @@ def moving():
         (sixteen_bits, COLOURS),
         (lambda: file(Image.fromarray(quarters()).convert("L"), "PNG"), GREYS),
         (lambda: file(Image.fromarray(quarters()).convert("LA"), "PNG"), GREYS),
-        (lambda: file(Image.fromarray(quarters()).quantize(8), "PNG"), COLOURS),
-        (palette_with_a_transparent_colour, [(255, 255, 255), *COLOURS[1:]]),
+        (lambda: file(black_and_white(), "PNG"), [0, 255, 0, 255]),
+        (lambda: palette(2), COLOURS),
+        (lambda: palette(8), COLOURS),
+        (lambda: palette_with_a_transparent_colour(2), [(255, 255, 255), *COLOURS[1:]]),
+        (lambda: palette_with_a_transparent_colour(8), [(255, 255, 255), *COLOURS[1:]]),
         (lambda: file(transparent(), "PNG"), [(255, 255, 255), (0, 255, 0)] + [(255, 255, 255)] * 2),
         (lambda: file(transparent(127), "PNG"), [(255, 128, 128), (0, 255, 0), (128, 128, 255), (255, 255, 255)]),
         (lambda: file(quarters(), "GIF"), COLOURS),
@@ -92,9 +106,10 @@ def moving():
         (lambda: file(quarters(60, 40), "JPEG", quality=95), COLOURS),
     ],
     ids=[
-        "JPEG", "progressive JPEG", "grey JPEG", "CMYK JPEG", "PNG", "PNG of 16 bits", "grey PNG", "grey PNG with alpha",
-        "palette PNG", "palette PNG with a transparent colour", "transparent PNG", "half transparent PNG", "GIF",
-        "moving GIF", "BMP", "upright JPEG",
+        "JPEG", "progressive JPEG", "grey JPEG", "CMYK JPEG",
+        "PNG", "PNG of 16 bits", "grey PNG", "grey PNG with alpha", "PNG of 1 bit",
+        "palette of 2 bits", "palette", "transparent palette of 2 bits", "transparent palette",
+        "transparent PNG", "half transparent PNG", "GIF", "moving GIF", "BMP", "upright JPEG",
     ],
 )  # fmt: skip
 def test_every_form_of_picture(make, expected):
@@ -119,7 +134,9 @@ def test_what_is_seen_is_the_mean_of_what_was_there():
     np.testing.assert_allclose(picture, 127.5, atol=20)
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"no picture", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM"])
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"\xff", b"no picture", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM"]
+)
 def test_what_is_no_picture_is_an_error_of_one_kind(content):
     with pytest.raises(tf.errors.InvalidArgumentError):
         data.decode(tf.constant(content), 8)
@@ -252,7 +269,7 @@ def test_what_was_not_finished_is_prepared_anew(tmp_path):
             yield from examples(["a"]).as_numpy_iterator()
             raise Killed
 
-    with pytest.raises((Killed, tf.errors.OpError), match="Killed"):
+    with pytest.raises(Killed):
         data.prepare(Pictures(), VOCABULARY, CONFIG, tmp_path / "p")
     assert not (tmp_path / "p").exists()
     (tmp_path / "new.p").mkdir(exist_ok=True)
@@ -282,19 +299,16 @@ def test_shares_of_words():
     assert pictures == "pictures" and shares.numpy().tolist() == found.numpy().tolist()
 
 
-def test_an_epoch_has_each_picture_once(tmp_path):
-    rows = prepared(tmp_path)
+def test_an_epoch_has_each_picture_once(prepared):
     for epoch in (0, 1):
-        batches = data.training_batches(rows, CONFIG, epoch, as_they_are)
+        batches = data.training_batches(prepared, CONFIG, epoch, as_they_are)
         assert [len(ids) for _, ids in batches] == [4, 4, 3]
         assert sorted(numbers(batches)) == list(range(11))
 
 
-def test_batches_are_those_of_seed_and_epoch(tmp_path):
-    rows = prepared(tmp_path)
-
+def test_batches_are_those_of_seed_and_epoch(prepared):
     def batches(config, epoch):
-        found = data.training_batches(rows, config, epoch, as_they_are)
+        found = data.training_batches(prepared, config, epoch, as_they_are)
         return numbers(found), np.concatenate([pictures for pictures, _ in found])
 
     (order, pictures), (order_again, pictures_again) = batches(CONFIG, 0), batches(CONFIG, 0)
@@ -307,15 +321,15 @@ def test_batches_are_those_of_seed_and_epoch(tmp_path):
         assert not np.array_equal(pictures[np.argsort(order)], other_pictures[np.argsort(other_order)])
 
 
-def test_pictures_stay_with_their_captions(tmp_path, monkeypatch):
+def test_pictures_stay_with_their_captions(prepared, monkeypatch):
     monkeypatch.setattr(data, "TINT", 0.0)
-    for pictures, ids in data.training_batches(prepared(tmp_path), CONFIG, 0, as_they_are):
+    for pictures, ids in data.training_batches(prepared, CONFIG, 0, as_they_are):
         assert pictures.shape[1:] == (6, 6, 3) and pictures.dtype == tf.float32
         np.testing.assert_allclose(pictures[:, 2, 3, 1], 20 * (ids[:, 0, 0].numpy() - data.END - 1) + 5, atol=0.1)
 
 
-def test_held_out_pictures_are_whole_and_in_their_order(tmp_path):
-    batches = data.evaluation_batches(prepared(tmp_path), CONFIG, as_they_are)
+def test_held_out_pictures_are_whole_and_in_their_order(prepared):
+    batches = data.evaluation_batches(prepared, CONFIG, as_they_are)
     assert numbers(batches) == list(range(11))
     for pictures, ids in batches:
         expected = 20 * (ids[:, 0, 0].numpy() - data.END - 1) + 5
@@ -336,12 +350,18 @@ def test_the_next_word_is_to_be_said():
     assert weights[1].numpy().tolist() == [[1, 0, 0, 0, 0, 0, 0, 0]] * 2
 
 
-@pytest.mark.parametrize("longest, expected", [(1, 8), (8, 8), (9, 12), (24, 24), (25, 32), (32, 32)])
-def test_captions_are_padded_to_a_boundary(longest, expected):
-    ids = np.zeros((1, 2, data.LONGEST + 1), "int32")
-    ids[0, 1, :longest] = 5
-    inputs, target, weights = data.caption_targets("pictures", tf.constant(ids))
-    assert inputs["target"].shape == target.shape == weights.shape == (1, 2, expected)
+def test_captions_are_padded_to_a_boundary():
+    expected = {1: data.BOUNDARIES[0]}
+    for boundary, following in zip(data.BOUNDARIES, (*data.BOUNDARIES[1:], None)):
+        expected[boundary] = boundary
+        if following:
+            expected[boundary + 1] = following
+    for longest, size in expected.items():
+        ids = np.zeros((1, 2, data.LONGEST + 1), "int32")
+        ids[0, 1, :longest] = 5
+        inputs, target, weights = data.caption_targets("pictures", tf.constant(ids))
+        assert inputs["target"].shape == target.shape == weights.shape == (1, 2, size)
+    assert max(expected) == data.LONGEST + 1
 
 
 # A picture that is another in every epoch
