@@ -163,7 +163,7 @@ def test_figures_of_a_saved_model(saved, few_scenes, monkeypatch):
     config = Config(dataset="sample", width=2)
     run = {
         "pictures": 24, "words": 50, "minutes": 2.4, "machine": "a machine", "epochs_run": 3, "best_epoch": 2,
-        "parameters": 1234, "length_penalty": 0.5, "validation_cider": {"0.0": 0.1, "0.5": 0.2},
+        "parameters": 1234, "length_penalty": 0.5, "validation_bleu4": {"0.0": 0.1, "0.5": 0.2},
     }  # fmt: skip
     variant = {"bleu1": 12.346, "bleu2": 1.0, "bleu3": 0.5, "bleu4": 0.25, "cider": 0.1236}
     release.write_metrics(saved, {"run": run, "baselines": {"without attention": variant}})

@@ -44,7 +44,7 @@ def test_run_leaves_a_model_with_card_and_figures(folder):
     run = metrics["run"]
     assert (run["pictures"], run["held_out"], metrics["test"]["pictures"]) == (24, 8, 8)
     assert run["epochs_run"] == run["best_epoch"] == 1
-    assert str(run["length_penalty"]) in run["validation_cider"]
+    assert str(run["length_penalty"]) in run["validation_bleu4"]
     assert set(metrics["test"]["beam"]) == {"bleu1", "bleu2", "bleu3", "bleu4", "cider"}
     card = (folder / "model" / "model_card.md").read_text()
     assert f"{metrics['test']['greedy']['bleu1']:.1f}" in card and "24 pictures" in card
