@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from apps import models, pictures, sample_pictures, translations, tunes, widgets
+from apps import language, models, pictures, sample_pictures, translations, tunes, widgets
 
 
 def _quote(text: str) -> None:
@@ -56,6 +56,10 @@ def _caption(sample: str) -> str:
     return f"**{widgets.plain(pictures.caption(sample_pictures.draw(sample)))}**"
 
 
+def _language(prompt: str) -> str:
+    return f"**{widgets.plain(language.beginning(prompt))} …**"
+
+
 def _show_sample(sample: str) -> None:
     st.image(sample_pictures.draw(sample), width=200, alt=sample_pictures.SAMPLES[sample])
 
@@ -99,4 +103,21 @@ APPLICATIONS = [
         _show_sample,
         "sample",
     ),
+    Application(
+        "language",
+        "Language",
+        ":material/edit_note:",
+        "A model that foretells what comes next: it writes on from your words, and says which of two sentences is "
+        "likelier.",
+        "My lord, the king",
+        _language,
+        "Have it write on, or compare two sentences",
+        parameter="prompt",
+    ),
 ]
+
+
+def offered() -> list[Application]:
+    """The applications whose model is there to load; all of them where none is, for their pages say how to make it."""
+    there = [app for app in APPLICATIONS if models.is_there(app.word) or models.variants(app.word)]
+    return there or APPLICATIONS

@@ -117,13 +117,19 @@ class Model:
 
 def command(name: str) -> str:
     """What trains a model and puts it in its place."""
-    word, _, pair = name.partition("/")
-    return f"make train APP={word}" + (f' ARGS="--pair {pair}"' if pair else "")
+    word, _, variant = name.partition("/")
+    option = "--corpus" if word == "language" else "--pair"
+    return f"make train APP={word}" + (f' ARGS="{option} {variant}"' if variant else "")
 
 
 def is_there(name: str) -> bool:
     """Whether there is a model of that name to load."""
     return _graph(name).is_file()
+
+
+def variants(word: str) -> list[str]:
+    """What of an application's models is there to load, such as its pairs of languages, by name."""
+    return sorted(graph.parent.name for graph in _graph(word).parent.glob("*/saved_model.pb"))
 
 
 def load(name: str) -> Model:

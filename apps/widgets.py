@@ -213,12 +213,17 @@ def by_window(wide: str, narrow: str) -> str:
     )
 
 
-def written_legend(given: bool) -> None:
-    """Says what the grounds of `written_html` mean; `given` whether there is any text that was given."""
+def written_legend(given: bool, what: str = "character") -> None:
+    """Says what the grounds of `written_html` mean.
+
+    Args:
+        given: whether there is any text that was given.
+        what: was written one by one.
+    """
     swatches = [(_swatch(NEUTRAL, "none", 0.22), "given")] if given else []
     _legend(
         [*swatches, (_swatch(FOR, "none"), "sure of it"), (_swatch(AGAINST, "dashed"), "a surprise")],
-        "Rest on a character for its probability and what else might have come.",
+        f"Rest on a {what} for its probability and what else might have come.",
     )
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from apps.applications import APPLICATIONS
+from apps.applications import offered
 from apps.models import ModelError
 
 st.title("Sequence models at work")
@@ -11,9 +11,9 @@ st.markdown(
     "Each page here runs one of them on whatever you give it, and shows what in your input led to its answer."
 )
 
-waiting = []
-with st.grid(2 if len(APPLICATIONS) > 1 else 1, min_column_width=300):
-    for application in APPLICATIONS:
+applications, waiting = offered(), []
+with st.grid(2 if len(applications) > 1 else 1, min_column_width=300):
+    for application in applications:
         with st.container(border=True, height="stretch"):
             st.subheader(application.title, icon=application.icon, anchor=False)
             st.markdown(application.summary)

@@ -113,6 +113,10 @@ def main(folder: Path) -> None:
                 page.get_by_role("link", name="give it a picture").click()
                 page.get_by_text("Rest on a word").wait_for(timeout=120_000)
                 photograph(page, folder / f"captioning_{width}_{scheme}.png")
+                page.goto(address)
+                page.get_by_role("link", name="Have it write on").click()
+                page.get_by_text("characters written in").wait_for(timeout=120_000)
+                photograph(page, folder / f"language_{width}_{scheme}.png")
                 page.close()
 
 

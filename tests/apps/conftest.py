@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.apps.stand_in import save_captioning, save_music, save_sentiment, save_translation
+from tests.apps.stand_in import save_captioning, save_language, save_music, save_sentiment, save_translation
 
 ENTRY = Path(__file__).parents[2] / "apps" / "streamlit_app.py"
 
@@ -16,6 +16,7 @@ def stand_ins(tmp_path_factory):
     save_music(folder)
     save_translation(folder, "en-de", "en-es")
     save_captioning(folder)
+    save_language(folder)
     return folder
 
 
@@ -58,3 +59,10 @@ def captioning(app):
     """The suite at its captioning page."""
     app.run()
     return app.switch_page("screens/captioning.py").run()
+
+
+@pytest.fixture
+def language(app):
+    """The suite at its language page."""
+    app.run()
+    return app.switch_page("screens/language.py").run()

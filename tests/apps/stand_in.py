@@ -5,6 +5,7 @@
 """
 
 import json
+import string
 import sys
 from pathlib import Path
 
@@ -290,8 +291,104 @@ def save_captioning(folder: Path) -> Path:
     return target
 
 
+PROSE = (
+    "the apple and pear salad was good\nthe king of the land was good\n"
+    "the king said that he would go\nthe stock market fell on monday\nthe company said that the market fell\n"
+)
+
+
+class Pairs(tf.Module):
+    """Knows of PROSE how often a symbol comes after another, characters or words; the state is the symbol last read."""
+
+    def __init__(self, level):
+        super().__init__()
+        self.words = level == "words"
+        found = PROSE.replace("\n", " \n ").split(" ")[:-1] if self.words else [*PROSE, *string.ascii_letters, *":,.'-"]
+        known = sorted({"\n", *found} - {""})
+        self.names = ["", "", "", *(["<unk>"] if self.words else []), *known]
+        self.first = self.names.index("\n")
+        ids = [self.names.index(symbol) for symbol in ["\n", *found] if symbol]
+        counts = np.full([len(self.names)] * 2, 0.05, np.float32)
+        np.add.at(counts, (ids[:-1], ids[1:]), 1)
+        logits = np.log(counts / counts[:, 3:].sum(axis=1, keepdims=True))
+        logits[:, :3] = -1e9
+        self.table = tf.constant(logits, tf.float32)
+        places = np.arange(3, len(self.names), dtype=np.int64)
+        self.ids = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(self.names[3:], places), -1)
+
+    def read(self, text):
+        if self.words:
+            text = tf.strings.lower(tf.strings.regex_replace(text, r"\n|[.!?]", " \ue000 "), "utf-8")
+            symbols = tf.strings.split(tf.strings.regex_replace(text, r"[^\pL\pN\s\x{e000}'<>-]", " "))
+            symbols = symbols.with_flat_values(tf.where(symbols.flat_values == "\ue000", "\n", symbols.flat_values))
+        else:
+            symbols = tf.strings.unicode_split(text, "UTF-8", errors="ignore")
+        ids = symbols.with_flat_values(tf.cast(self.ids.lookup(symbols.flat_values), tf.int32))
+        if self.words:
+            return tf.maximum(ids, 3)
+        return tf.ragged.boolean_mask(ids, ids >= 0)
+
+    def last(self, text):
+        ids = self.read(text)
+        return tf.concat([tf.fill([ids.nrows(), 1], self.first), ids], axis=1)[:, -1:].to_tensor()[:, 0], ids
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="prompt")])
+    def start(self, prompt):
+        last, ids = self.last(prompt)
+        strings = ids.with_flat_values(tf.gather(self.names, ids.flat_values))
+        text = tf.strings.reduce_join(strings, axis=1, separator=" " if self.words else "")
+        text = tf.strings.regex_replace(text, " ?\n ?", "\n") if self.words else text
+        return {"state": tf.cast(last, tf.float32)[:, None], "logits": tf.gather(self.table, last), "text": text}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.int32, name="token"), tf.TensorSpec([None, 1], name="state")]
+    )
+    def step(self, token, state):
+        return {"state": 0 * state + tf.cast(token, tf.float32)[:, None], "logits": tf.gather(self.table, token)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def score(self, text):
+        ids = self.read(text)
+        lengths, ids = ids.row_lengths(), ids.to_tensor(0)
+        before = tf.concat([tf.fill([tf.shape(ids)[0], 1], self.first), ids], axis=1)[:, : tf.shape(ids)[1]]
+        each = tf.gather_nd(self.table, tf.stack([before, ids], axis=-1))
+        each *= tf.sequence_mask(lengths, tf.shape(ids)[1], tf.float32)
+        tokens = tf.gather(self.names, ids)
+        return {"log_probability": tf.reduce_sum(each, 1), "tokens": tokens, "token_log_probability": each}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name="prompt"), tf.TensorSpec([], tf.int32, name="k")]
+    )
+    def next(self, prompt, k):
+        logits = tf.gather(self.table, self.last(prompt)[0])
+        found = tf.math.top_k(tf.nn.softmax(logits), tf.clip_by_value(k, 1, len(self.names) - 3))
+        return {"words": tf.gather(self.names, found.indices), "probability": found.values}
+
+    @tf.function(input_signature=[])
+    def symbols(self):
+        return {"symbols": tf.constant(self.names)}
+
+
+def save_language(folder: Path) -> Path:
+    """Writes the stand-ins as <folder>/language/shakespeare and penn_treebank, of characters and of words, with cards,
+    figures and configurations; returns their folder. The page uses neither `serving_default` nor `trace`."""
+    for corpus, level, figure in (
+        ("shakespeare", "characters", "bits_per_character"),
+        ("penn_treebank", "words", "perplexity"),
+    ):
+        model = Pairs(level)
+        target = Path(folder) / "language" / corpus
+        names = ("start", "step", "score", "next", "symbols")
+        tf.saved_model.save(model, str(target), {name: getattr(model, name) for name in names})
+        (target / "model_card.md").write_text(
+            f"# {corpus}\n\nPairs of {level}, **for tests only**.\n", encoding="utf-8"
+        )
+        (target / "metrics.json").write_text(json.dumps({"test": {figure: 2.5}}), encoding="utf-8")
+        (target / "config.json").write_text(json.dumps({"level": level}), encoding="utf-8")
+    return Path(folder) / "language"
+
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    print(
-        save_sentiment(folder), save_music(folder), save_translation(folder, "en-de", "en-es"), save_captioning(folder)
-    )
+    print(save_sentiment(folder), save_music(folder), save_translation(folder, "en-de", "en-es"))
+    print(save_captioning(folder), save_language(folder))

@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from apps.applications import APPLICATIONS
+from apps.applications import APPLICATIONS, offered
+from tests.apps.stand_in import save_sentiment, save_translation
 
 
 def test_each_application_has_a_card_with_an_answer_and_a_link(app):
@@ -12,7 +13,7 @@ def test_each_application_has_a_card_with_an_answer_and_a_link(app):
     links = [element.proto for element in app.get("page_link")]
     assert [link.page for link in links] == [application.word for application in APPLICATIONS]
     assert "text=The" in links[0].query_string and "text=M%3A6%2F8" in links[1].query_string
-    assert links[-1].query_string == "sample=dog"
+    assert links[3].query_string == "sample=dog" and links[4].query_string == "prompt=My+lord%2C+the+king"
     assert [image.proto.imgs[0].alt for image in app.image] == ["A brown dog running over grass, drawn"]
 
 
@@ -22,6 +23,15 @@ def test_without_a_model_the_card_says_how_to_make_it(app, tmp_path, monkeypatch
     assert not app.error
     for application in APPLICATIONS:
         assert any(f"make train APP={application.word}" in caption.value for caption in app.caption)
+
+
+def test_an_application_without_a_model_is_not_offered_beside_others(app, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
+    save_sentiment(tmp_path)
+    save_translation(tmp_path, "en-es")
+    app.run()
+    assert [card.value for card in app.subheader] == ["Sentiment", "Translation"]
+    assert [application.word for application in offered()] == ["sentiment", "translation"]
 
 
 def test_each_application_has_a_screen():

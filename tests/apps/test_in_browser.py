@@ -179,3 +179,39 @@ def test_a_visitor_has_pictures_captioned_and_sees_where_the_model_looked(page, 
     picture = tmp_path / "captioning.png"
     browser.photograph(page, picture)
     assert picture.stat().st_size > 10_000
+
+
+def test_a_visitor_has_a_text_written_on_compares_two_sentences_and_takes_suggestions(page, address, tmp_path):
+    page.goto(address)
+    page.get_by_role("link", name="Have it write on").click()
+    page.get_by_text("400 characters written in").wait_for(timeout=90_000)
+    assert urlparse(page.url).path == "/language"
+    written = page.locator("div[dir=ltr]")
+    assert written.inner_text().startswith("My lord, the king")
+    symbol = written.locator("span[title]").first
+    assert re.fullmatch(r"(?s).+: .*\(next: .*\)", symbol.get_attribute("title"))
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Text", exact=True).click()
+    assert download.value.suggested_filename == "shakespeare_1.txt"
+    assert download.value.path().read_text().startswith("My lord, the king")
+
+    page.get_by_text("Wall Street Journal", exact=True).click()
+    page.get_by_text("Compare two").click()
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_text("times likelier").wait_for()
+    page.locator('[role="graphics-document"][aria-label^="Bits of surprise of 8 words"]').wait_for()
+
+    # Suggestions come while one types, without a key or a click that ends it.
+    page.get_by_text("Suggest the next").click()
+    box = page.get_by_role("textbox", name="Your text")
+    box.press_sequentially("the stock ma")
+    page.get_by_role("button", name=re.compile("^market ")).click()
+    page.get_by_role("button", name=re.compile("^fell ")).wait_for()
+    assert box.input_value() == "the stock market"
+
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
+    picture = tmp_path / "language.png"
+    browser.photograph(page, picture)
+    assert picture.stat().st_size > 10_000

@@ -99,3 +99,14 @@ def test_callers_wait_for_each_other(saved_models):
     for thread in threads:
         thread.join()
     assert len(most) == 16 and max(most) == 1
+
+
+def test_the_command_that_makes_a_model_names_what_it_learns_from():
+    assert models.command("sentiment") == "make train APP=sentiment"
+    assert models.command("translation/en-de") == 'make train APP=translation ARGS="--pair en-de"'
+    assert models.command("language/shakespeare") == 'make train APP=language ARGS="--corpus shakespeare"'
+
+
+def test_the_variants_of_a_model_are_those_there_are_to_load(saved_models):
+    assert models.variants("translation") == ["en-de", "en-es"]
+    assert models.variants("sentiment") == [] and models.variants("nothing") == []
