@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from apps import applications
 from tests.apps.stand_in import save_captioning, save_language, save_music, save_sentiment, save_translation
 
 ENTRY = Path(__file__).parents[2] / "apps" / "streamlit_app.py"
@@ -33,36 +34,35 @@ def app(saved_models):
     return AppTest.from_file(str(ENTRY), default_timeout=60)
 
 
+def at(app, word):
+    """The suite at an application's page, past a home page that asks no model."""
+    with pytest.MonkeyPatch.context() as patch:
+        for application in applications.APPLICATIONS:
+            patch.setitem(vars(application), "answer", lambda example: "")
+        app.run()
+    return app.switch_page(f"screens/{word}.py").run()
+
+
 @pytest.fixture
 def sentiment(app):
-    """The suite at its sentiment page."""
-    app.run()
-    return app.switch_page("screens/sentiment.py").run()
+    return at(app, "sentiment")
 
 
 @pytest.fixture
 def music(app):
-    """The suite at its music page."""
-    app.run()
-    return app.switch_page("screens/music.py").run()
+    return at(app, "music")
 
 
 @pytest.fixture
 def translation(app):
-    """The suite at its translation page."""
-    app.run()
-    return app.switch_page("screens/translation.py").run()
+    return at(app, "translation")
 
 
 @pytest.fixture
 def captioning(app):
-    """The suite at its captioning page."""
-    app.run()
-    return app.switch_page("screens/captioning.py").run()
+    return at(app, "captioning")
 
 
 @pytest.fixture
 def language(app):
-    """The suite at its language page."""
-    app.run()
-    return app.switch_page("screens/language.py").run()
+    return at(app, "language")
