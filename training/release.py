@@ -9,6 +9,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from training import Stop
+
 METRICS, CONFIG, TRAINING, BASELINES = "metrics.json", "config.json", "training.jsonl", "baselines.json"
 # Options of a call, which say nothing about the model.
 OF_THE_CALL = ("manual_dir", "data_dir", "folder", "captions_file", "workdir", "export", "baseline", "evaluate")
@@ -63,6 +65,39 @@ def read_baselines(workdir):
     """What `write_baselines` kept in a run's folder, as a dict with "baselines"; {} where there is nothing."""
     figures = _read(Path(workdir) / BASELINES)
     return {"baselines": figures} if figures else {}
+
+
+def shipped(path):
+    """As `read_metrics`, for what is to be written beside a SavedModel; Stop where there is none."""
+    metrics = read_metrics(path)
+    if not metrics:
+        raise Stop(f"There is no SavedModel in {path} to write the figures beside. Train it first.")
+    return metrics
+
+
+def write_variant(config, figures, run):
+    """Writes the figures of a variant beside the SavedModel in the folder `config.export`.
+
+    Args:
+        config: `export`; and `baseline`, the variant's name.
+        figures: dict, as they stand in the card's table beside those of the SavedModel.
+        run: dict of all else there is to say of the variant.
+
+    Raises:
+        Stop: there is no SavedModel.
+    """
+    metrics = shipped(config.export)
+    metrics["baselines"] = metrics.get("baselines", {}) | {config.baseline: figures}
+    metrics["variants"] = metrics.get("variants", {}) | {config.baseline: run}
+    write_metrics(config.export, metrics)
+    print(f"{config.baseline}: {figures}")
+    print(f"Written to {config.export}/{METRICS}; the card follows with the next --evaluate.")
+
+
+def table(rows):
+    """Rows, lists of str of which the first is the head, as a table of Markdown."""
+    head, *body = rows
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body))
 
 
 def _read(file):

@@ -22,6 +22,14 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
+# Of each application the link on its card, and what its page shows when the result is there.
+RESULTS = {
+    "sentiment": ("See why", "Strongest for"),
+    "music": ("Hear it", "symbols written in"),
+    "translation": ("See where it looked, or try your own", "The same as a map"),
+    "captioning": ("give it a picture", "Rest on a word"),
+    "language": ("Have it write on", "characters written in"),
+}
 
 
 @contextlib.contextmanager
@@ -98,25 +106,14 @@ def main(folder: Path) -> None:
                 page.goto(address)
                 page.get_by_text("of 5 stars").wait_for(timeout=60_000)
                 photograph(page, folder / f"home_{width}_{scheme}.png")
-                page.get_by_role("link", name="See why").click()
-                page.get_by_text("Strongest for").wait_for(timeout=60_000)
-                photograph(page, folder / f"sentiment_{width}_{scheme}.png")
-                page.goto(address)
-                page.get_by_role("link", name="Hear it").click()
-                page.get_by_text("symbols written in").wait_for(timeout=120_000)
-                photograph(page, folder / f"music_{width}_{scheme}.png")
-                page.goto(address)
-                page.get_by_role("link", name="See where it looked, or try your own").click()
-                page.get_by_text("The same as a map").wait_for(timeout=120_000)
-                photograph(page, folder / f"translation_{width}_{scheme}.png")
-                page.goto(address)
-                page.get_by_role("link", name="give it a picture").click()
-                page.get_by_text("Rest on a word").wait_for(timeout=120_000)
-                photograph(page, folder / f"captioning_{width}_{scheme}.png")
-                page.goto(address)
-                page.get_by_role("link", name="Have it write on").click()
-                page.get_by_text("characters written in").wait_for(timeout=120_000)
-                photograph(page, folder / f"language_{width}_{scheme}.png")
+                for word, (link, shown) in RESULTS.items():
+                    page.goto(address)
+                    page.get_by_text("of 5 stars").wait_for(timeout=60_000)
+                    # An application without a model has no card.
+                    if page.get_by_role("link", name=link).count():
+                        page.get_by_role("link", name=link).click()
+                        page.get_by_text(shown).first.wait_for(timeout=120_000)
+                        photograph(page, folder / f"{word}_{width}_{scheme}.png")
                 page.close()
 
 

@@ -1,7 +1,9 @@
 import dataclasses
 import json
 
-from training import release
+import pytest
+
+from training import Stop, release
 
 
 @dataclasses.dataclass(frozen=True)
@@ -9,6 +11,7 @@ class Config:
     units: int = 3
     manual_dir: str = "anywhere"
     export: str = "anywhere else"
+    baseline: str | None = None
 
 
 def test_figures_of_other_models_stay_with_the_run_and_reach_the_metrics(tmp_path, capsys):
@@ -32,3 +35,21 @@ def test_a_run_is_kept_without_what_is_of_one_machine(tmp_path):
     release.write_run(Config(), tmp_path, tmp_path / "model")
     assert json.loads((tmp_path / "model" / "config.json").read_text()) == {"units": 3}
     assert (tmp_path / "model" / "training.jsonl").read_text() == '{"epoch": 1}\n'
+
+
+def test_variants_are_written_beside_a_saved_model_and_nowhere_else(tmp_path):
+    config = Config(export=str(tmp_path), baseline="without attention")
+    with pytest.raises(Stop, match="no SavedModel in .*Train it first"):
+        release.write_variant(config, {"bleu": 1}, {})
+    assert not list(tmp_path.iterdir())
+    release.write_metrics(tmp_path, {"test": {"bleu": 2}, "baselines": {"counts": {"bleu": 0}}})
+    release.write_variant(config, {"bleu": 1}, {"epochs": 3})
+    assert release.read_metrics(tmp_path) == {
+        "test": {"bleu": 2},
+        "baselines": {"counts": {"bleu": 0}, "without attention": {"bleu": 1}},
+        "variants": {"without attention": {"epochs": 3}},
+    }
+
+
+def test_a_table_has_a_head():
+    assert release.table([["", "a"], ["x", "1"]]) == "|  | a |\n| --- | --- |\n| x | 1 |"

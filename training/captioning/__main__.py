@@ -84,6 +84,8 @@ def main(config):
         config = dataclasses.replace(config, **release.read_config(config.export))
         print(json.dumps(evaluation.evaluate(config, config.export), indent=2))
         return
+    if config.baseline:
+        release.shipped(config.export)  # before hours of work
     workdir = loop.start(config.workdir, config, seed=config.seed)
     examples = {split: data.load(config, split) for split in ("train", "validation")}
     if config.dataset == "folder":

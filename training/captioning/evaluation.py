@@ -88,7 +88,7 @@ def save(captioner, config, run, workdir, path):
         signatures["attend"] = (captioner.attend, _specs("image"))
     signatures["encode"] = (captioner.encode, _specs("image"))
     export.save(path, signatures, model=captioner.model)
-    release.write_metrics(path, {"run": run} | {k: v for k, v in release.read_metrics(path).items() if k != "run"})
+    release.write_metrics(path, {"run": run})
     release.write_run(config, workdir, path)
 
 
@@ -166,17 +166,10 @@ def _typical(captions):
 
 def write_baseline(captioner, config, run):
     """Measures a variant on the test split and writes its figures beside the SavedModel in `config.export`."""
-    metrics = release.read_metrics(config.export)
-    if not metrics:
-        raise Stop(f"There is no SavedModel in {config.export} to write the figures beside. Train it first.")
     beam = tf.function(captioner.beam, input_signature=_specs("image", "width"))
     examples = list(data.load(config, "test").as_numpy_iterator())
     figures = scores(caption(beam, examples, config.width), captions_of(examples))
-    metrics["baselines"] = metrics.get("baselines", {}) | {config.baseline: figures}
-    metrics["variants"] = metrics.get("variants", {}) | {config.baseline: run}
-    release.write_metrics(config.export, metrics)
-    print(f"{config.baseline}: {figures}")
-    print(f"Written to {config.export}/metrics.json; the card follows with the next --evaluate.")
+    release.write_variant(config, figures, run)
 
 
 def _specs(*names):
@@ -192,7 +185,7 @@ def write_card(config, metrics, path):
     template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
     names = (*METRICS, "cider")
     test, run = metrics["test"], metrics["run"]
-    rows = [["", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr-D"], ["---"] * 6]
+    rows = [["", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "CIDEr-D"]]
     labels = {f"{config.width} beams, length penalty {run['length_penalty']}": test["beam"], "greedy": test["greedy"]}
     for label, figures in (labels | metrics["baselines"]).items():
         rows.append([label, *(f"{figures[name]:.3f}" if name == "cider" else f"{figures[name]:.1f}" for name in names)])
@@ -205,7 +198,7 @@ def write_card(config, metrics, path):
         "cell": config.cell.upper(),
         "together": TOGETHER,
         "pictures": test["pictures"],
-        "figures": "\n".join(f"| {' | '.join(row)} |" for row in rows),
+        "figures": release.table(rows),
         "signature": test["signature"],
         "validation": ", ".join(f"{penalty}: {bleu}" for penalty, bleu in run["validation_bleu4"].items()),
     }

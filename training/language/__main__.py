@@ -91,6 +91,8 @@ def main(config):
     if config.evaluate:
         print(json.dumps(evaluation.evaluate(config, config.export, ids), indent=2, ensure_ascii=False))
         return
+    if config.baseline:
+        release.shipped(config.export)  # before hours of work
     workdir = loop.start(config.workdir, config, seed=config.seed)
     train = ids("train")
     print(f"{len(train):,} {config.level} to train on, a vocabulary of {len(symbols):,}", flush=True)
@@ -142,7 +144,7 @@ def main(config):
     if config.baseline:
         measured = evaluation.nats(language.next_step, sum(language.sizes), ids("test"))
         measured = evaluation.figures(measured, config.level)
-        evaluation.write_baseline(config, run, measured)
+        release.write_variant(config, measured, run)
         return
     evaluation.save(language, config, run, workdir, config.export)
     print(json.dumps(evaluation.evaluate(config, config.export, ids), indent=2, ensure_ascii=False))

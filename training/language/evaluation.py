@@ -83,7 +83,7 @@ def save(language, config, run, workdir, path):
         # The gates are those of an LSTM.
         signatures.pop("trace")
     export.save(path, signatures, model=language.model, table=language.table)
-    release.write_metrics(path, {"run": run} | {k: v for k, v in release.read_metrics(path).items() if k != "run"})
+    release.write_metrics(path, {"run": run})
     release.write_run(config, workdir, path)
 
 
@@ -115,23 +115,11 @@ def evaluate(config, path, ids):
     return metrics
 
 
-def write_baseline(config, run, measured):
-    """Writes a variant's figures beside the SavedModel in `config.export`."""
-    metrics = release.read_metrics(config.export)
-    if not metrics:
-        raise Stop(f"There is no SavedModel in {config.export} to write the figures beside. Train it first.")
-    metrics["baselines"] = metrics.get("baselines", {}) | {config.baseline: measured}
-    metrics["variants"] = metrics.get("variants", {}) | {config.baseline: run}
-    release.write_metrics(config.export, metrics)
-    print(f"{config.baseline}: {measured}")
-    print(f"Written to {config.export}/metrics.json; the card follows with the next --evaluate.")
-
-
 def write_card(config, metrics, path):
     """Fills card.md in and writes it as model_card.md."""
     template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
     unit = "perplexity" if config.level == data.WORDS else "bits_per_character"
-    rows = [["", f"{unit.replace('_', ' ')}, test"], ["---"] * 2]
+    rows = [["", f"{unit.replace('_', ' ')}, test"]]
     for name, measured in {"this model": metrics["test"], **metrics.get("baselines", {})}.items():
         rows.append([name, f"{measured[unit]:.2f}" if unit == "perplexity" else f"{measured[unit]:.3f}"])
     values = dataclasses.asdict(config) | metrics["run"]
@@ -143,7 +131,7 @@ def write_card(config, metrics, path):
         "longest_read": f"{LONGEST_READ:,}",
         "longest_traced": LONGEST_TRACED,
         "test_symbols": metrics["test"]["symbols"],
-        "figures": "\n".join(f"| {' | '.join(row)} |" for row in rows),
+        "figures": release.table(rows),
         "held_out_figure": metrics["validation"][unit],
         "unit": unit.replace("_", " "),
     }

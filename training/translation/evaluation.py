@@ -96,19 +96,11 @@ def write_baseline(translator, config, run):
     Args:
         translator, config, run: as of `save`.
     """
-    metrics = release.read_metrics(config.export)
-    if not metrics:
-        raise Stop(f"There is no SavedModel in {config.export} to write the figures beside. Train it first.")
     beam = tf.function(translator.beam, input_signature=_specs("text", "width", "length_penalty"))
     pairs = list(data.load(config, "test").as_numpy_iterator())
     hypotheses = translate(beam, pairs, config.width, translator.length_penalty)
     figures = figures_of(hypotheses, pairs, config)
-    metrics["baselines"] = metrics.get("baselines", {}) | {config.baseline: figures}
-    variant = run | {"bleu_by_length": by_length(hypotheses, pairs)}
-    metrics["variants"] = metrics.get("variants", {}) | {config.baseline: variant}
-    release.write_metrics(config.export, metrics)
-    print(f"{config.baseline}: {figures}")
-    print(f"Written to {config.export}/metrics.json; the card follows with the next --evaluate.")
+    release.write_variant(config, figures, run | {"bleu_by_length": by_length(hypotheses, pairs)})
 
 
 def figures_of(hypotheses, pairs, config):
@@ -201,7 +193,7 @@ def write_card(config, metrics, path):
     test, run = metrics["test"], metrics["run"]
     tokenised = "bleu_lc_norm_tok" in test["greedy"]
     head = ["", "BLEU", "chrF", *(["BLEU on lc.norm.tok"] if tokenised else [])]
-    rows = [head, ["---"] * len(head)]
+    rows = [head]
     for name in ("greedy", "beam"):
         label = f"{config.width} beams, length penalty {run['length_penalty']}" if name == "beam" else name
         rows.append([label, *(f"{test[name][key]:.2f}" for key in METRICS if key in test[name])])
@@ -209,7 +201,7 @@ def write_card(config, metrics, path):
         columns = list(METRICS)[: len(head) - 1]
         rows.append([name, *(f"{figures[key]:.2f}" if key in figures else "-" for key in columns)])
     variants = {name: run["bleu_by_length"] for name, run in metrics.get("variants", {}).items()}
-    lengths = [["words of the source", "sentences", "BLEU", *variants], ["---"] * (3 + len(variants))]
+    lengths = [["words of the source", "sentences", "BLEU", *variants]]
     for place, row in enumerate(test["bleu_by_length"]):
         span = f"{row['from']} to {row['to']}" if row["to"] else f"{row['from']} and more"
         others = [f"{rows[place]['bleu']:.1f}" for rows in variants.values()]
@@ -226,14 +218,10 @@ def write_card(config, metrics, path):
         "sentences": test["sentences"],
         "together": TOGETHER,
         "most_words": MOST_WORDS,
-        "figures": _table(rows),
-        "by_length": _table(lengths),
+        "figures": release.table(rows),
+        "by_length": release.table(lengths),
         "signatures": "\n".join(f"- {name}: `{signature}`" for name, signature in test["signatures"].items()),
         "validation": ", ".join(f"{penalty}: {bleu}" for penalty, bleu in run["validation_bleu"].items()),
         "began": f"{began}." if began else "",
     }
     (Path(path) / "model_card.md").write_text(template.format(**values), encoding="utf-8")
-
-
-def _table(rows):
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

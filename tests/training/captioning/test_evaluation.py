@@ -193,5 +193,3 @@ def test_figures_of_a_saved_model(saved, few_scenes, monkeypatch):
 def test_no_saved_model_is_said_in_a_sentence(tmp_path):
     with pytest.raises(Stop, match=r"no SavedModel in .*nothing.*training\.captioning"):
         evaluation.evaluate(Config(dataset="sample"), tmp_path / "nothing")
-    with pytest.raises(Stop, match=r"no SavedModel in .*nothing.*Train it first"):
-        evaluation.write_baseline(None, Config(export=str(tmp_path / "nothing")), {})

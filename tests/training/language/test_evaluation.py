@@ -27,5 +27,3 @@ def test_figures():
 def test_nothing_to_evaluate_is_said_in_a_sentence(tmp_path):
     with pytest.raises(Stop, match="no SavedModel in .*--corpus sample"):
         evaluation.evaluate(Config(corpus="sample"), tmp_path, None)
-    with pytest.raises(Stop, match="to write the figures beside"):
-        evaluation.write_baseline(Config(export=str(tmp_path), baseline="x"), {}, {})
