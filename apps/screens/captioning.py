@@ -83,7 +83,11 @@ def controls() -> None:
             with st.container(gap="xsmall"):
                 st.image(sample_pictures.draw(name), width="stretch", alt=words)
                 st.button(
-                    name.capitalize(), on_click=take_sample, args=(name,), key=f"captioning_{name}", width="stretch"
+                    name.capitalize(),
+                    on_click=take_sample,
+                    args=(name,),
+                    key=f"captioning_example_{name}",
+                    width="stretch",
                 )
     st.file_uploader(
         f"Open pictures, up to {pictures.MAX_PICTURES} at once",

@@ -111,9 +111,8 @@ def main(config):
         )
         model.compile(
             optimizer=optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             # Nats a symbol, over the symbols that are there.
-            weighted_metrics=[keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="nats")],
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight"),
         )
     rows = loop.fit(
         model,
@@ -121,7 +120,6 @@ def main(config):
         data.batches(ids("validation"), config.batch_size, config.chunk),
         workdir=workdir,
         epochs=config.epochs,
-        monitor="val_nats",
         patience=config.patience,
         seed=config.seed,
         xla=config.xla,
@@ -136,7 +134,7 @@ def main(config):
         "vocabulary_size": len(symbols),
         "minutes": round(sum(row["seconds"] for row in rows) / 60, 1),
         "epochs_run": len(rows),
-        "best_epoch": min(rows, key=lambda row: row["val_nats"])["epoch"],
+        "best_epoch": min(rows, key=lambda row: row["val_loss"])["epoch"],
         "parameters": int(trained.count_params()),
         "machine": release.machine(),
     }

@@ -1,0 +1,216 @@
+"""How fast the suite feels: in headless Chromium, from a click to what it brings.
+
+    python -m benchmarks.apps [--runs 3] [--visitors 20] [--seconds 120] [--pages sentiment,music]
+
+First each page alone, on a server just started, as its first visitor meets it. In seconds: from the start of the server
+to the home page's title and to the last of its answers; on each page from opening it to where it takes input; from a
+click on its first example to the first sight of a result (of what is written before one's eyes, its first symbols) and
+to all of it; and the same for a click on its second example.
+
+Then many visitors at once, who go from page to page, click on an example, look at what came for a few seconds, and go
+on: medians and 95th percentiles of the seconds from click to first sight, how many clicks met an error, and the memory
+of the server, which should be level after the first minute. The browser runs on the same machine and takes its share.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from apps.applications import offered
+from benchmarks import common
+from tests.apps import browser
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+EXAMPLES = '[class*="st-key-{word}_example_"] button'
+PATIENCE = 60_000  # milliseconds
+# Called in the page with a button: clicks it and gives the seconds to the first sight of a result and to its end. What
+# is written before one's eyes ends with a cursor; all else is there when the page's script has come to rest.
+CLICK = """(button) => new Promise((done) => {
+    const app = document.querySelector('[data-testid="stApp"]');
+    const began = performance.now();
+    let sight = null, ran = false, rested = null;
+    button.click();
+    const look = () => {
+        const now = performance.now(), running = app.dataset.testScriptState === "running";
+        ran ||= running;
+        if (sight === null && app.innerText.includes("▍")) sight = now - began;
+        if (running || !ran) rested = null;
+        else if (rested === null) rested = now;
+        else if (now - rested > 250) return done([(sight ?? rested - began) / 1000, (rested - began) / 1000]);
+        if (now - began > 60000) return done(null);
+        setTimeout(look, 10);
+    };
+    look();
+})"""
+# Called in the page: whether it has an alert that is an error.
+ERRORS = """() => [...document.querySelectorAll('[data-testid="stAlertContentError"], [data-testid="stException"]')]
+    .map((part) => part.innerText)"""
+
+
+async def opened(page, address, word):
+    """Opens an application's page; gives the seconds until its script rests and its first example can be clicked."""
+    began = time.perf_counter()
+    await page.goto(f"{address}/{word}")
+    await examples(page, word).first.wait_for(timeout=PATIENCE)
+    return time.perf_counter() - began
+
+
+def examples(page, word):
+    """The buttons of a page that bring a result with one click: on every page their keys begin alike."""
+    return page.locator(EXAMPLES.format(word=word))
+
+
+async def click(page, word, number):
+    """Clicks on an example; seconds to the first sight and to all of the result, None where none came; and errors."""
+    buttons = examples(page, word)
+    button = buttons.nth(number % max(1, await buttons.count()))
+    seconds = await button.evaluate(CLICK)
+    return seconds, await page.evaluate(ERRORS)
+
+
+async def one_by_one(words, folder):
+    """What the first visitor of a server meets: a dict from name to seconds."""
+    found = {}
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=browser.CHROMIUM, args=ARGUMENTS)
+        began = time.perf_counter()
+        with browser.suite(folder / "home.log") as address:
+            page = await chromium.new_page()
+            await page.goto(address)
+            await page.get_by_role("heading", level=1).wait_for(timeout=PATIENCE)
+            found["home, title"] = time.perf_counter() - began
+            await page.wait_for_function(
+                "() => !document.body.innerText.includes('Asking the model')"
+                " && document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'",
+                timeout=PATIENCE,
+            )
+            found["home, all answers"] = time.perf_counter() - began
+        for word in words:
+            with browser.suite(folder / f"{word}.log") as address:
+                page = await chromium.new_page()
+                found[f"{word}, opened"] = await opened(page, address, word)
+                for number, name in enumerate(("first", "second")):
+                    seconds, errors = await click(page, word, number)
+                    if seconds is None or errors:
+                        raise SystemExit(f"The page /{word} gave no result: {errors or 'nothing in a minute'}")
+                    found[f"{word}, {name} click, first sight"], found[f"{word}, {name} click, all"] = seconds
+                await page.close()
+        await chromium.close()
+    return found
+
+
+async def visitor(number, chromium, address, words, end, clicks):
+    """One who goes from page to page until `end`; appends (word, seconds to first sight or None, error) a click."""
+    choose = random.Random(number)
+    context = await chromium.new_context()
+    page = await context.new_page()
+    await asyncio.sleep(choose.uniform(0, 5))
+    place = number
+    while time.monotonic() < end:
+        word = words[place % len(words)]
+        place += 1
+        try:
+            await opened(page, address, word)
+            for _ in range(2):
+                seconds, errors = await click(page, word, choose.randrange(8))
+                clicks.append((word, seconds and seconds[0], "; ".join(errors) or None if seconds else "no result"))
+                await asyncio.sleep(choose.uniform(3, 8))
+        except Exception as error:  # a page that did not answer is what is counted here
+            clicks.append((word, None, str(error).splitlines()[0]))
+    await context.close()
+
+
+async def many(visitors, seconds, words, folder):
+    """Many visitors at once; returns the clicks, and the server's memory as (seconds, MiB)."""
+    clicks, memory = [], []
+    with browser.suite(folder / "many.log") as address:
+        server = server_of(address)
+        async with async_playwright() as playwright:
+            chromium = await playwright.chromium.launch(executable_path=browser.CHROMIUM, args=ARGUMENTS)
+            began = time.monotonic()
+
+            async def watch():
+                while True:
+                    memory.append((time.monotonic() - began, mebibytes(server)))
+                    await asyncio.sleep(5)
+
+            watching = asyncio.create_task(watch())
+            await asyncio.gather(
+                *(
+                    visitor(number, chromium, address, words, began + seconds, clicks)  #
+                    for number in range(visitors)
+                )
+            )
+            watching.cancel()
+            await chromium.close()
+    return clicks, memory
+
+
+def server_of(address):
+    """The process that serves an address, by its port."""
+    port = address.rpartition(":")[2]
+    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
+    return int(next(line.split()[0] for line in listed.splitlines() if f"--server.port={port}" in line))
+
+
+def mebibytes(process):
+    told = subprocess.run(["ps", "-o", "rss=", "-p", str(process)], capture_output=True, text=True, check=True)
+    return int(told.stdout) / 1024
+
+
+def percentile(values, share):
+    return statistics.quantiles(values, n=100, method="inclusive")[share - 1] if len(values) > 1 else values[0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3, help="of each page alone, each on a new server")
+    parser.add_argument("--visitors", type=int, default=20, help="at once; 0 for none")
+    parser.add_argument("--seconds", type=float, default=120, help="that they stay")
+    parser.add_argument("--pages", help="joined by commas; all that have a model if not given")
+    arguments = parser.parse_args()
+    if browser.CHROMIUM is None:
+        parser.error("Chromium is not installed")
+    known = [application.word for application in offered()]
+    words = arguments.pages.split(",") if arguments.pages else known
+    if unknown := set(words) - set(known):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+
+    results = {"cores": os.cpu_count()}
+    with tempfile.TemporaryDirectory() as folder:
+        alone = [asyncio.run(one_by_one(words, Path(folder))) for _ in range(arguments.runs)]
+        if alone:
+            results["alone"] = {name: [run[name] for run in alone] for name in alone[0]}
+            print("| alone, seconds | median | slowest |\n| --- | --- | --- |")
+            for name, values in results["alone"].items():
+                print(f"| {name} | {statistics.median(values):.2f} | {max(values):.2f} |", flush=True)
+        if arguments.visitors:
+            clicks, memory = asyncio.run(many(arguments.visitors, arguments.seconds, words, Path(folder)))
+            results |= {"clicks": clicks, "memory": memory}
+            print(f"\n| {arguments.visitors} visitors, {arguments.seconds:g} s | clicks | median | 95 % | errors |")
+            print("| --- | --- | --- | --- | --- |")
+            for word in [*words, "all"]:
+                of_word = [click for click in clicks if word in (click[0], "all")]
+                times = [seconds for _, seconds, error in of_word if not error]
+                errors = sum(error is not None for *_, error in of_word)
+                if times:
+                    figures = f"{statistics.median(times):.2f} | {percentile(times, 95):.2f}"
+                    print(f"| {word} | {len(of_word)} | {figures} | {errors} |")
+            for error in sorted({re.sub(r"\s+", " ", error)[:200] for *_, error in clicks if error}):
+                print(f"  {error}")
+            told = [f"{mib:,.0f} MiB at {seconds:.0f} s" for seconds, mib in memory[:: max(1, len(memory) // 6)]]
+            print(f"\nMemory of the server: {', '.join(told)}, {memory[-1][1]:,.0f} at the end.")
+    common.write("apps", results)
+
+
+if __name__ == "__main__":
+    main()
