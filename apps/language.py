@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from apps import models, texts
-from apps.tunes import BANNED, Symbol, draw, softmax
+from apps import models, sampling, texts
 
 CHARACTERS, WORDS = "characters", "words"
 UNKNOWN, NUMBER = "<unk>", "N"
@@ -284,7 +283,7 @@ class Writing:
 
     Attributes:
         given: the prompt as the model read it.
-        written: list of `Symbol`, as far as the text has come.
+        written: list of `sampling.Symbol`, as far as the text has come.
         length: may be raised, to have more written.
         stopped: whether the visitor wants no more of it; `step` may still be called.
         seconds: that the model took.
@@ -296,7 +295,7 @@ class Writing:
         self.symbols = vocabulary(model)
         outputs = model.call("start", prompt=[prompt])
         self.prompt, self.given = prompt, outputs["text"][0].decode("utf-8", "replace")
-        self.written: list[Symbol] = []
+        self.written: list[sampling.Symbol] = []
         self.length = min(length, LONGEST)
         self.stopped = False
         self._state, self._logits = outputs["state"], outputs["logits"][0]
@@ -333,47 +332,20 @@ class Writing:
             if self.ended:
                 return
             start = time.perf_counter()
-            logits = self._logits.astype(np.float64)
-            # What the model bans must not come, however high the temperature.
-            allowed = np.where(logits < BANNED, -np.inf, logits)
+            allowed = sampling.allowed(self._logits)
             if self._unknown is not None and not self.settings.unknown:
                 allowed[self._unknown] = -np.inf
-            allowed = likeliest(allowed, self.settings.top_k)
+            allowed = sampling.likeliest(allowed, self.settings.top_k)
             random_state = self._random.bit_generator.state
-            token = draw(allowed, self.settings.temperature, self.settings.top_p, self._random)
+            token = sampling.draw(allowed, self.settings.temperature, self.settings.top_p, self._random)
             try:
                 outputs = self.model.call("step", token=np.array([token], np.int32), state=self._state)
             except models.ModelError:
                 self._random.bit_generator.state = random_state
                 raise
-            self.written.append(self._symbol(token, logits))
+            self.written.append(sampling.written(token, self._logits, self.symbols))
             self._state, self._logits = outputs["state"], outputs["logits"][0]
             self.seconds += time.perf_counter() - start
-
-    def _symbol(self, token: int, logits: np.ndarray) -> Symbol:
-        probability = softmax(logits)
-        best = np.argpartition(-probability, 3)[:3] if len(probability) > 3 else np.arange(len(probability))
-        others = sorted((index for index in best if index != token), key=lambda index: -probability[index])[:2]
-        return Symbol(
-            self.symbols[token],
-            float(probability[token]),
-            tuple((self.symbols[index], float(probability[index])) for index in others),
-        )
-
-
-def likeliest(logits: np.ndarray, k: int) -> np.ndarray:
-    """The `k` largest logits in their places, -inf in all others; all of them if `k` is 0.
-
-    Args:
-        logits: float `(symbols,)`. Of equal ones at the border, the earlier are kept.
-        k: not negative.
-    """
-    if not 0 < k < len(logits):
-        return logits
-    kept = np.argsort(-logits, kind="stable")[:k]
-    result = np.full_like(logits, -np.inf)
-    result[kept] = logits[kept]
-    return result
 
 
 def space(before: str, word: str) -> str:

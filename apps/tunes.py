@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import streamlit as st
 
+from apps import sampling
 from apps.models import Model
 from apps.texts import InputError, clean
 
 # What the symbols of the model mean beside the characters of a body (the model card says so).
 END = 2
 LINES = "MKRN"  # metre, key, dance, number of bars
-BANNED = -1e8  # the model gives -1e9 where a symbol may not come
 
 HOME_SEED = 1  # of the tune whose beginning the home page shows
 TEMPERATURE, TOP_P, BARS = 0.8, 0.9, "16"  # unless the visitor says otherwise
@@ -268,21 +268,6 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-@dataclass(frozen=True)
-class Symbol:
-    """A symbol the model wrote.
-
-    Attributes:
-        text: a character of the body, or a line of the header.
-        probability: what the model gave it, before temperature and top-p.
-        others: the likeliest other symbols and their probabilities, likeliest first.
-    """
-
-    text: str
-    probability: float
-    others: tuple[tuple[str, float], ...]
-
-
 @dataclass
 class Tune:
     """A tune, finished or in the making.
@@ -300,7 +285,7 @@ class Tune:
     top_p: float
     seed: int
     given: str = ""
-    written: list[Symbol] = field(default_factory=list)
+    written: list[sampling.Symbol] = field(default_factory=list)
     end: str = ""
     number: int = field(default_factory=itertools.count().__next__)
 
@@ -349,26 +334,6 @@ class Tune:
         return f"{plain or 'tune'}_{self.seed}"
 
 
-def draw(logits: np.ndarray, temperature: float, top_p: float, random: np.random.Generator) -> int:
-    """Draws a symbol among the likeliest that together reach `top_p`.
-
-    Args:
-        logits: float `(symbols,)`.
-        temperature: above 0; the logits are divided by it first.
-        top_p: share of the probability that is drawn from; 0 is the likeliest symbol alone.
-    """
-    probability = softmax(logits / temperature)
-    order = np.argsort(-probability, kind="stable")
-    reached = np.cumsum(probability[order])
-    kept = reached[: np.searchsorted(reached, min(top_p, reached[-1])) + 1]
-    return int(order[np.searchsorted(kept, random.random() * kept[-1], side="right")])
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    weights = np.exp(logits - logits.max())
-    return weights / weights.sum()
-
-
 class Writing:
     """Tunes being written side by side; `step` adds a symbol to each that has not ended.
 
@@ -378,7 +343,7 @@ class Writing:
         model: the music model.
         request: what all of them are to be.
         tunes: how many.
-        temperature, top_p: as in `draw`.
+        temperature, top_p: as in `sampling.draw`.
         seed: of the first; the others have the numbers that follow.
 
     Attributes:
@@ -389,7 +354,7 @@ class Writing:
 
     def __init__(self, model: Model, request: Request, tunes: int, temperature: float, top_p: float, seed: int):
         self._model = model
-        self._names = vocabulary(model)
+        self._names = [name or "the end" for name in vocabulary(model)]
         outputs = model.call("start", prompt=[request.prompt] * tunes)
         given = [music.decode("utf-8", "replace") for music in outputs["music"]]
         self.tunes = [Tune(request, temperature, top_p, seed + number, given[number]) for number in range(tunes)]
@@ -426,7 +391,7 @@ class Writing:
                 if token == END:
                     tune.end = "end"
                 else:
-                    tune.written.append(self._symbol(token, self._logits[place]))
+                    tune.written.append(sampling.written(token, self._logits[place], self._names))
             # Cut: a tune that finds no end.
             for place in going:
                 tune = self.tunes[self._rows[place]]
@@ -442,19 +407,8 @@ class Writing:
         least = tune.request.least_bars
         if least and tune.bars - count_bars(tune.given_body) < least:
             logits = logits.copy()
-            logits[END] = 10 * BANNED
-        # A symbol that the model bans must not come, however high the temperature.
-        logits = np.where(logits < BANNED, -np.inf, logits.astype(np.float64))
-        return draw(logits, tune.temperature, tune.top_p, self._randoms[row])
-
-    def _symbol(self, token: int, logits: np.ndarray) -> Symbol:
-        probability = softmax(logits.astype(np.float64))
-        others = [index for index in np.argsort(-probability)[:3] if index != token][:2]
-        return Symbol(
-            self._names[token],
-            float(probability[token]),
-            tuple((self._names[index] or "the end", float(probability[index])) for index in others),
-        )
+            logits[END] = 10 * sampling.BANNED
+        return sampling.draw(sampling.allowed(logits), tune.temperature, tune.top_p, self._randoms[row])
 
 
 def beginning(model: Model, prompt: str, bars: int) -> str:

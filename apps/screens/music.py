@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from apps import models, texts, tunes, widgets
+from apps import models, sampling, texts, tunes, widgets
 
 NEW, OWN = "New tune", "Continue my tune"
 EXAMPLES = {
@@ -440,7 +440,7 @@ def text(tune: tunes.Tune) -> None:
         )
 
 
-def said(symbol: tunes.Symbol) -> str:
+def said(symbol: sampling.Symbol) -> str:
     def name(text: str) -> str:
         return {"\n": "new line", " ": "space"}.get(text, text.strip())
 

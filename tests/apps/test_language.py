@@ -1,7 +1,6 @@
 import math
 import random
 
-import numpy as np
 import pytest
 
 from apps import language, models
@@ -208,14 +207,6 @@ def test_a_word_model_writes_spaces_where_people_do(words):
 )  # fmt: skip
 def test_space_between_words(before, word, between):
     assert language.space(before, word) == between
-
-
-def test_top_k_keeps_the_largest():
-    logits = np.array([1.0, 3.0, 2.0, 3.0, -np.inf])
-    np.testing.assert_array_equal(language.likeliest(logits, 2), [-np.inf, 3, -np.inf, 3, -np.inf])
-    np.testing.assert_array_equal(language.likeliest(logits, 1), [-np.inf, 3, -np.inf, -np.inf, -np.inf])
-    for k in (0, 5, 100):
-        np.testing.assert_array_equal(language.likeliest(logits, k), logits)
 
 
 def test_the_home_page_shows_the_beginning_of_the_linked_text(saved_models, characters):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from apps import models, tunes
+from apps import models, sampling, tunes
 from apps.texts import InputError
 from tests.apps.stand_in import SYMBOLS
 
@@ -18,29 +18,6 @@ def write(model, request, tunes_=1, temperature=0.8, top_p=0.95, seed=5):
     while not writing.ended:
         writing.step()
     return writing.tunes
-
-
-# Drawing
-
-
-def test_draws_follow_the_softmax_of_the_divided_logits():
-    logits, temperature = np.log([0.5, 0.3, 0.15, 0.05]), 1.7
-    random = np.random.default_rng(0)
-    drawn = np.bincount([tunes.draw(logits, temperature, 1.0, random) for _ in range(20_000)], minlength=4) / 20_000
-    expected = np.array([0.5, 0.3, 0.15, 0.05]) ** (1 / temperature)
-    np.testing.assert_allclose(drawn, expected / expected.sum(), atol=0.015)
-
-
-@pytest.mark.parametrize("top_p, kept", [(0.0, 1), (0.4, 1), (0.55, 2), (0.9, 3), (1.0, 4)])
-def test_top_p_keeps_the_fewest_symbols_that_reach_it(top_p, kept):
-    logits, random = np.log([0.05, 0.5, 0.15, 0.3]), np.random.default_rng(0)
-    drawn = {tunes.draw(logits, 1.0, top_p, random) for _ in range(2_000)}
-    assert drawn == set([1, 3, 2, 0][:kept])
-
-
-def test_what_is_banned_is_never_drawn():
-    logits, random = np.array([0.0, -np.inf, -3.0, -np.inf]), np.random.default_rng(0)
-    assert {tunes.draw(logits, 5.0, 1.0, random) for _ in range(500)} == {0, 2}
 
 
 # Writing
@@ -76,7 +53,7 @@ def test_probabilities_are_the_models_own(model):
     (tune,) = write(model, tunes.Request("6/8", "Ador", "", "8"), temperature=0.3, top_p=0.5)
     outputs = model.call("start", prompt=[tune.request.prompt])
     for symbol in tune.written[:20]:
-        probability = tunes.softmax(outputs["logits"][0].astype(float))
+        probability = sampling.softmax(outputs["logits"][0].astype(float))
         token = SYMBOLS.index(symbol.text)
         assert symbol.probability == pytest.approx(probability[token], rel=1e-5)
         assert all(text != symbol.text for text, _ in symbol.others)
