@@ -1,5 +1,6 @@
 """From a picture's file to a sentence about it: decoding, encoder, beam search and words, all inside the graph."""
 
+import contextlib
 import inspect
 
 import keras
@@ -47,18 +48,15 @@ def _backbone(name, weights, dtype):
         return keras.Model(pictures, net(preprocess(pictures)), name=wanted)
 
 
-class _policy:
+@contextlib.contextmanager
+def _policy(dtype):
     """Within it layers are made with another dtype policy."""
-
-    def __init__(self, dtype):
-        self.dtype = dtype
-
-    def __enter__(self):
-        self.before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.dtype)
-
-    def __exit__(self, *_):
-        keras.config.set_dtype_policy(self.before)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def build_words_model(encoder, config, words):
