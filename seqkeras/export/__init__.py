@@ -1,5 +1,7 @@
 """SavedModels that load anywhere."""
 
+from seqkeras.export.half import stored_in_half
+from seqkeras.export.lite import to_lite
 from seqkeras.export.saved_model import operations, save
 
-__all__ = ["operations", "save"]
+__all__ = ["operations", "save", "stored_in_half", "to_lite"]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import keras
 
+from seqkeras.export import stored_in_half
 from seqkeras.models import LanguageModel
 from training import loop, release
 from training.config import option, parse
@@ -26,11 +27,11 @@ from training.language.model import Language
 BY_LEVEL = {
     data.CHARACTERS: {
         "units": 384, "embedding_size": 64, "tied": False, "embedding_dropout": 0.1, "dropout": 0.4,
-        "recurrent_dropout": 0.2, "epochs": 25, "batch_size": 32, "chunk": 128,
+        "recurrent_dropout": 0.2, "epochs": 20, "batch_size": 32, "chunk": 128,
     },
     data.WORDS: {
-        "units": 400, "embedding_size": 400, "tied": True, "embedding_dropout": 0.3, "dropout": 0.5,
-        "recurrent_dropout": 0.3, "epochs": 25, "batch_size": 20, "chunk": 35,
+        "units": 400, "embedding_size": 400, "tied": True, "embedding_dropout": 0.2, "dropout": 0.4,
+        "recurrent_dropout": 0.25, "epochs": 16, "batch_size": 20, "chunk": 35,
     },
 }  # fmt: skip
 
@@ -58,12 +59,12 @@ class Config:
     units: int | None = option(None, "of each recurrent layer; 384, or 400 for words", at_least=1)
     embedding_size: int | None = option(None, "of the symbols' vectors; 64, or 400 for words", at_least=1)
     tied: bool | None = option(None, "whether the output reads the embeddings backward; for words alone")
-    embedding_dropout: float | None = option(None, "of dimensions; 0.1, or 0.3 for words")
-    dropout: float | None = option(None, "of what each layer says; 0.4, or 0.5 for words")
-    recurrent_dropout: float | None = option(None, "of hidden states; 0.2, or 0.3 for words")
+    embedding_dropout: float | None = option(None, "of dimensions; 0.1, or 0.2 for words")
+    dropout: float | None = option(None, "of what each layer says; 0.4")
+    recurrent_dropout: float | None = option(None, "of hidden states; 0.2, or 0.25 for words")
     variational: bool = option(True, "the same dropout in a whole chunk, as of Gal and Ghahramani 2016")
 
-    epochs: int | None = option(None, "an hour or so on a core; 25", at_least=1)
+    epochs: int | None = option(None, "20, half an hour on a core; or 16 for words, an hour and a half", at_least=1)
     patience: int = option(5, "epochs without a better held-out figure before stopping", at_least=1, may_change=True)
     batch_size: int | None = option(None, "rows the text is read in; 32, or 20 for words", at_least=1)
     chunk: int | None = option(None, "symbols gradients go back through; 128, or 35 for words", at_least=2)
@@ -81,7 +82,11 @@ def main(config):
     if config.evaluate:
         # As it was made, whatever the defaults are now.
         config = dataclasses.replace(config, **release.read_config(config.export))
-    texts = {split: data.load(config, split) for split in ("train", "validation", "test")}
+    if config.baseline:
+        release.shipped(config.export)  # before hours of work
+    workdir = None if config.evaluate else loop.start(config.workdir, config, seed=config.seed)
+    with loop.in_turn():
+        texts = {split: data.load(config, split) for split in ("train", "validation", "test")}
     symbols, encode = data.reader(texts["train"], config)
 
     def ids(split):
@@ -91,16 +96,13 @@ def main(config):
     if config.evaluate:
         print(json.dumps(evaluation.evaluate(config, config.export, ids), indent=2, ensure_ascii=False))
         return
-    if config.baseline:
-        release.shipped(config.export)  # before hours of work
-    workdir = loop.start(config.workdir, config, seed=config.seed)
     train = ids("train")
     print(f"{len(train):,} {config.level} to train on, a vocabulary of {len(symbols):,}", flush=True)
 
     # A stateful model, which reads the text chunk by chunk.
     with loop.strategy().scope():
         model = LanguageModel(**network, stateful=True, seed=config.seed)
-        model.build({name: (config.batch_size, config.chunk) for name in ("inputs", "mask")})
+        model.build({name: (loop.rows_each(config.batch_size), config.chunk) for name in ("inputs", "mask")})
         optimizer = loop.adam(
             config.learning_rate,
             steps=len(data.batches(train, config.batch_size, config.chunk)),
@@ -124,10 +126,12 @@ def main(config):
         seed=config.seed,
         xla=config.xla,
     )
+    loop.end_others()
 
     # Without its optimizer and its states: what writes, one symbol at a time.
-    trained = LanguageModel(**network)
-    trained.build((None, None))
+    with stored_in_half():
+        trained = LanguageModel(**network)
+        trained.build((None, None))
     trained.set_weights(model.get_weights())
     run = {
         "symbols": len(train),
