@@ -1,4 +1,4 @@
-"""The suite's applications: the navigation and the home page are made from this list."""
+"""The suite's applications: the navigation and the home page are made from this list, and one page beside them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,27 @@ def _quote(text: str) -> None:
 
 
 @dataclass(frozen=True)
-class Application:
-    """One application.
+class Page:
+    """What the navigation offers.
 
     Attributes:
-        word: names its screen, its SavedModel and its address (screens/<word>.py, saved_models/<word>/, /<word>).
+        word: names its screen and its address (screens/<word>.py, /<word>).
         title: as people read it.
         icon: a Material symbol.
         summary: what it does, in a sentence.
+    """
+
+    word: str
+    title: str
+    icon: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Application(Page):
+    """A page for a model of its own, which lies in saved_models/<word>/.
+
+    Attributes:
         example: an input to show and to link to.
         answer: what its model makes of the example, in a few words of Markdown. It may raise `models.ModelError`.
         invitation: what the link to its page says.
@@ -28,10 +41,6 @@ class Application:
         parameter: under which the address of its page takes the example.
     """
 
-    word: str
-    title: str
-    icon: str
-    summary: str
     example: str
     answer: Callable[[str], str]
     invitation: str
@@ -115,6 +124,15 @@ APPLICATIONS = [
         parameter="prompt",
     ),
 ]
+
+
+INSIDE = Page(
+    "inside",
+    "Inside the network",
+    ":material/troubleshoot:",
+    "What goes on in a recurrent network: units that track something, gates that open and close, gradients that vanish "
+    "or explode, and memory learnt while you watch.",
+)
 
 
 def offered() -> list[Application]:

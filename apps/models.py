@@ -132,6 +132,14 @@ def variants(word: str) -> list[str]:
     return sorted(graph.parent.name for graph in _graph(word).parent.glob("*/saved_model.pb"))
 
 
+def config(name: str) -> dict:
+    """Contents of a model's `config.json`, without loading the model; {} where there is none, or none to be read."""
+    try:
+        return _mapping(_graph(name).with_name("config.json"))
+    except ValueError:
+        return {}
+
+
 def load(name: str) -> Model:
     """A model by its name, loaded at the first call and shared by all visitors; anew after a new export.
 

@@ -11,7 +11,7 @@ root = str(Path(__file__).parent.parent)
 if root not in sys.path:
     sys.path.insert(0, root)
 
-from apps.applications import offered  # noqa: E402
+from apps.applications import INSIDE, offered  # noqa: E402
 
 # A file, because a Material symbol in the browser's tab would be fetched from another host.
 st.set_page_config(page_icon=str(Path(__file__).parent / "icon.svg"), layout="centered")
@@ -19,8 +19,8 @@ st.logo(str(Path(__file__).parent / "logo.svg"))
 
 home = st.Page("screens/home.py", title="Home", icon=":material/home:", default=True, help="What the suite holds.")
 pages = [
-    st.Page(f"screens/{application.word}.py", title=application.title, icon=application.icon, help=application.summary)
-    for application in offered()
+    st.Page(f"screens/{page.word}.py", title=page.title, icon=page.icon, help=page.summary)
+    for page in (*offered(), INSIDE)
 ]
 page = st.navigation([home, *pages], position="top")
 try:

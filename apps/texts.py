@@ -154,8 +154,6 @@ def read_csv(data: bytes, *, header: bool = True) -> Table:
         ) from error
     if "\x00" in text:
         raise InputError("This file holds zero bytes, so it is not a text file. Save the table as “CSV UTF-8”.")
-    if not text.strip():
-        raise InputError("This file is empty. It needs at least one row with a text.")
     first_line = text.lstrip().split("\n", 1)[0]
     delimiter = max(",;\t", key=first_line.count)
     # The csv module refuses cells beyond 128 KiB unless told otherwise; the file as a whole is bounded above.
@@ -177,6 +175,8 @@ def read_csv(data: bytes, *, header: bool = True) -> Table:
             f"Line {reader.line_num:,} is not valid CSV: a double quote is missing or stands in the wrong place. "
             'Inside a quoted text, write a double quote twice (""").'
         ) from error
+    if not rows:
+        raise InputError("This file is empty. It needs at least one row with a text.")
     if header:
         columns, rows = [name.strip() or f"column {index + 1}" for index, name in enumerate(rows[0])], rows[1:]
     else:

@@ -68,15 +68,36 @@ PAIRS = {
     "en-es": Pair("English", "Spanish", _SENTENCES, EVERYDAY),
     "en-vi": Pair("English", "Vietnamese", _SENTENCES, EVERYDAY),
 }
+# Names of ISO 639-1's codes, for models of pairs that are not listed above.
+LANGUAGES = {
+    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish",
+    "de": "German", "el": "Greek", "en": "English", "eo": "Esperanto", "es": "Spanish", "et": "Estonian",
+    "eu": "Basque", "fa": "Persian", "fi": "Finnish", "fr": "French", "ga": "Irish", "gl": "Galician", "he": "Hebrew",
+    "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian", "hy": "Armenian", "id": "Indonesian", "is": "Icelandic",
+    "it": "Italian", "ja": "Japanese", "ka": "Georgian", "ko": "Korean", "la": "Latin", "lt": "Lithuanian",
+    "lv": "Latvian", "mk": "Macedonian", "ms": "Malay", "mt": "Maltese", "nb": "Norwegian Bokmål", "nl": "Dutch",
+    "nn": "Norwegian Nynorsk", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian",
+    "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sq": "Albanian", "sr": "Serbian", "sv": "Swedish",
+    "sw": "Swahili", "ta": "Tamil", "te": "Telugu", "th": "Thai", "tl": "Tagalog", "tr": "Turkish", "uk": "Ukrainian",
+    "ur": "Urdu", "vi": "Vietnamese", "yi": "Yiddish", "zh": "Chinese",
+}  # fmt: skip
+
+
+def pair(code: str) -> Pair:
+    """What the model of a pair, such as "en-de", translates, and what it learned from."""
+    if code in PAIRS and models.config(f"translation/{code}").get("dataset") != "files":
+        return PAIRS[code]
+    source, target = (LANGUAGES.get(language, language.upper()) for language in code.split("-"))
+    return Pair(source, target, "texts of your own", {})
 
 
 def available() -> list[str]:
-    """The pairs whose models are there, at least one.
+    """The pairs whose models are there, at least one; those of visitors' own training behind the others.
 
     Raises:
         ModelError: if there is none; the message says which commands make them.
     """
-    there = [pair for pair in PAIRS if models.is_there(f"translation/{pair}")]
+    there = [name for name in models.variants("translation") if re.fullmatch(r"[a-z]{2,3}-[a-z]{2,3}", name)]
     if not there:
         first, *others = PAIRS
         raise models.ModelError(
@@ -84,7 +105,7 @@ def available() -> list[str]:
             f"trains one and puts it there: `{models.command(f'translation/{first}')}`. "
             f"Likewise {', '.join(others[:-1])} and {others[-1]}."
         )
-    return there
+    return [*(name for name in PAIRS if name in there), *(name for name in there if name not in PAIRS)]
 
 
 @dataclass
@@ -263,7 +284,7 @@ class Work:
 
     def remarks(self) -> list[str]:
         """What should be said about the text: sentences."""
-        source = PAIRS[self.pair].source
+        source = pair(self.pair).source
         done = [self.sentences[index] for index in self.done]
         words = [len(sentence.text.split()) for sentence in done]
         strange = [sentence for sentence in done if sentence.known < 0.5]

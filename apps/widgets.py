@@ -227,6 +227,22 @@ def written_legend(given: bool, what: str = "character") -> None:
     )
 
 
+def activation_legend(strongest: float, what: str = "character") -> None:
+    """Says what the grounds of `written_html` mean where they are those of a number of either sign.
+
+    Args:
+        strongest: the number that has the full tint.
+        what: has such a number, one by one.
+    """
+    _legend(
+        [
+            (_swatch(FOR, "none"), f"positive, up to {strongest:.2f}"),
+            (_swatch(AGAINST, "dashed"), f"negative, down to −{strongest:.2f}"),
+        ],
+        f"Rest on a {what} for its number.",
+    )
+
+
 def _swatch(colour: tuple[int, int, int], line: str, opacity: float = 0.5) -> str:
     return (
         "display:inline-block;width:1.6rem;height:1rem;vertical-align:-0.15rem;border-radius:4px;margin-right:0.4rem;"

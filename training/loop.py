@@ -15,13 +15,23 @@ What it leaves in the workdir:
     checkpoint.weights.h5   weights, optimizer and random generators after the last finished epoch
     best.weights.h5     the weights of the best epoch, which the model has when `fit` returns
 
-It runs the epochs itself and leaves each step and each evaluation to Keras (`train_function`, `evaluate`). `Model.fit`
-with callbacks came close, but takes one Dataset for all epochs, so a resumed epoch would see other batches; its
-BackupAndRestore writes weights and epoch to two files, between which a kill can fall, and leaves out the random
-generators; and it ends by replacing the weights by their moving average, where resuming needs both.
+It runs the epochs itself and leaves each step to Keras (`train_step`, `test_step`). `Model.fit` with callbacks came
+close, but takes one Dataset for all epochs, so a resumed epoch would see other batches; its BackupAndRestore writes
+weights and epoch to two files, between which a kill can fall, and leaves out the random generators; it ends by
+replacing the weights by their moving average, where resuming needs both; and it fails with several workers.
+
+With several workers (see `training.workers`) the first one writes, and what a pipeline does besides is
+
+    with loop.in_turn():
+        ...  # write files that all then read
+    model.build((loop.rows_each(config.batch_size), ...))  # of a stateful model
+    ...
+    rows = loop.fit(...)
+    loop.end_others()  # before measuring and exporting
 """
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -30,6 +40,7 @@ import shutil
 import sys
 import time
 import warnings
+import zlib
 from pathlib import Path
 
 import h5py
@@ -38,13 +49,17 @@ import tensorflow as tf
 
 from training import Stop
 from training import config as configuration
+from training.workers import Replicas, end_others, everyones, in_turn, rows_each, strategy, together, worker
 
+__all__ = ["adam", "clipped", "end_others", "fit", "in_turn", "rows_each", "start", "strategy"]
 CONFIG, METRICS, TENSORBOARD = "config.json", "metrics.jsonl", "tensorboard"
 CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
 
 
 def start(workdir, config, *, seed):
     """Opens the directory of a run, keeps its configuration there and sets all seeds: a training script's first line.
+
+    With several workers it waits for them.
 
     Args:
         workdir: The run's directory, made if need be. One that has finished epochs is gone on with.
@@ -56,8 +71,11 @@ def start(workdir, config, *, seed):
 
     Raises:
         Stop: The directory cannot be written to, or holds epochs of a run with another configuration. Fields marked
-            `may_change` may differ.
+            `may_change` may differ. Or the workers have different configurations.
     """
+    strategy()
+    if len(set(everyones(zlib.crc32(_common(config))))) > 1:
+        raise Stop("The workers were started with different options. Start the same command on all of them.")
     workdir = Path(workdir).expanduser()
     with _writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
@@ -70,17 +88,22 @@ def start(workdir, config, *, seed):
                 )
             if harmless:
                 print(f"Going on with a changed configuration: {'; '.join(harmless)}")
-        with _replacing(workdir / CONFIG) as temporary:
-            configuration.write(config, temporary)
+        if worker()[0] == 0:
+            with _replacing(workdir / CONFIG) as temporary:
+                configuration.write(config, temporary)
     keras.utils.set_random_seed(seed)
     return workdir
 
 
-def strategy():
-    """The `tf.distribute.Strategy` to make the model under: all visible GPUs of this machine, if there are several."""
-    if len(tf.config.list_physical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
+def _common(config):
+    """What of a configuration all workers have to have alike: all but paths and the like."""
+    fields = {field.name: (getattr(config, field.name), field.metadata) for field in dataclasses.fields(config)}
+    alike = {
+        name: value
+        for name, (value, about) in fields.items()
+        if not (about.get("may_change") and isinstance(value, str | None))
+    }
+    return json.dumps(alike).encode()
 
 
 def clipped(optimizer, threshold):
@@ -157,8 +180,7 @@ class _Clipped:
         # An embedding's gradient comes as rows with indices, where a word that occurs twice has two rows; only their
         # sum is the gradient whose norm is meant.
         present = [tf.convert_to_tensor(g) for g in grads if g is not None]
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        if replicas > 1:
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             present = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, present)
         norm = tf.linalg.global_norm([tf.cast(g, tf.float32) for g in present])
         threshold = math.inf if self.threshold is None else self.threshold
@@ -168,9 +190,12 @@ class _Clipped:
         clipped_steps.assign_add(tf.cast(norm > threshold, tf.float32))
         norm_sum.assign_add(norm)
         norm_max.assign(tf.maximum(norm_max, norm))
-        # The optimizer itself sums over the replicas once more, hence the division.
-        joint = iter([g * tf.cast(scale / replicas, g.dtype) for g in present])
+        joint = iter([g * tf.cast(scale, g.dtype) for g in present])
         super().apply([None if g is None else next(joint) for g in grads], trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Keras's sum over the replicas, which `apply` has done."""
+        return grads_and_vars
 
     def take_gradient_norms(self):
         """Returns what was measured since the last call: the mean and largest norm, and the share of clipped steps."""
@@ -186,6 +211,7 @@ class _Clipped:
         }
 
 
+@together()
 def fit(
     model, train, validation, *, workdir, epochs, monitor="val_loss", mode="min", patience=None, seed=0, xla="auto"
 ):
@@ -211,8 +237,8 @@ def fit(
         before clipping), clipped_share (0 to 1).
 
     Raises:
-        Stop: The loss is no longer a number, the workdir cannot be written to, XLA was forced and cannot be, or the
-            checkpoint belongs to another model; one sentence each.
+        Stop: The loss is no longer a number, the workdir cannot be written to, XLA was forced and cannot be, the
+            checkpoint belongs to another model, or another worker has ended; one sentence each.
         ValueError: A wrong argument.
     """
     if mode not in ("min", "max"):
@@ -221,14 +247,19 @@ def fit(
         raise ValueError("fit wants a built model: call model.build(...) or call it on a batch first.")
     workdir = Path(workdir)
     _set_xla(model, xla)
-    _check_monitor(model, validation, monitor)
+    replicas = Replicas(model, validation)
+    _check_monitor(replicas, validation, monitor)
 
     rows = _resume(model, workdir)
-    with _writing(workdir):
-        # The events are written anew from the rows, so that a kill leaves neither gaps nor doubles in TensorBoard.
-        shutil.rmtree(workdir / TENSORBOARD, ignore_errors=True)
-        events = tf.summary.create_file_writer(str(workdir / TENSORBOARD))
-        _summarise(events, rows)
+    replicas.align()
+    replicas.spread(_seeds(model))
+    writes = worker()[0] == 0
+    if writes:
+        with _writing(workdir):
+            # The events are written anew from the rows, so that a kill leaves neither gaps nor doubles in TensorBoard.
+            shutil.rmtree(workdir / TENSORBOARD, ignore_errors=True)
+            events = tf.summary.create_file_writer(str(workdir / TENSORBOARD))
+            _summarise(events, rows)
     sign = 1 if mode == "min" else -1
     for epoch in range(len(rows), epochs):
         best = min(rows, key=lambda row: sign * row[monitor], default=None)
@@ -238,39 +269,41 @@ def fit(
         # Whatever draws from these generators has to draw the same after a kill; the SeedGenerators of the layers are
         # in the checkpoint.
         keras.utils.set_random_seed(seed + epoch)
-        row = _epoch(model, train(epoch) if callable(train) else train, validation, epoch, epochs, workdir, rows)
+        row = _epoch(replicas, train(epoch) if callable(train) else train, validation, epoch, epochs, workdir, rows)
         if not math.isfinite(row[monitor]):
             raise Stop(_not_a_number(monitor, f"at the end of epoch {epoch + 1}", model, workdir, rows))
         better = best is None or sign * row[monitor] < sign * best[monitor]
         rows.append(row)
-        # The checkpoint is last: a kill before it repeats the epoch, and repeating overwrites what stands here.
-        with _writing(workdir):
-            if better:
-                with _averaged(model):
-                    _save(model, workdir / BEST)
-            _write_rows(workdir, rows)
-            _save(model, workdir / CHECKPOINT, epoch=epoch + 1)
-            _summarise(events, [row])
+        if writes:
+            # The checkpoint is last: a kill before it repeats the epoch, and repeating overwrites what stands here.
+            with _writing(workdir):
+                if better:
+                    with _averaged(model):
+                        _save(model, workdir / BEST)
+                _write_rows(workdir, rows)
+                _save(model, workdir / CHECKPOINT, epoch=epoch + 1)
+                _summarise(events, [row])
         print(_line(row, epochs) + (f"  (best {monitor} so far)" if better else ""), flush=True)
     if rows:
-        model.load_weights(workdir / BEST)
+        if writes:
+            model.load_weights(workdir / BEST)
+        replicas.align()
         best = min(rows, key=lambda row: sign * row[monitor])
         print(f"Best epoch: {best['epoch']} with {monitor} {best[monitor]:.4f}; its weights are in {workdir / BEST}")
     return rows
 
 
-def _epoch(model, dataset, validation, epoch, epochs, workdir, rows):
+def _epoch(replicas, dataset, validation, epoch, epochs, workdir, rows):
     """Trains for one epoch and validates; returns the row of metrics."""
     began = time.perf_counter()
+    model = replicas.model
     model.reset_metrics()
-    batches = model.distribute_strategy.experimental_distribute_dataset(dataset)
     earlier_steps = rows[-1]["steps"] if rows else None
     losses, shown, step = [], began, 0
-    for step, batch in enumerate(batches, start=1):
-        # One batch at a time: given the iterator itself, the graph adds to the counters of `clipped`, which depend on
-        # no batch, once more while it finds that the data has ended.
+    for step, batch in enumerate(replicas.batches(dataset), start=1):
         with _compiling(model):
-            losses.append(model.train_function(iter([batch]))["loss"])
+            loss = replicas.train(batch)
+        losses.append(loss)
         # Reading a loss waits for the GPU, so they are read a hundred at a time. Each is the epoch's mean so far, and
         # NaN once a step was.
         if len(losses) == 100:
@@ -278,14 +311,14 @@ def _epoch(model, dataset, validation, epoch, epochs, workdir, rows):
             losses.clear()
         if sys.stdout.isatty() and time.perf_counter() - shown > 0.5:
             shown = time.perf_counter()
-            _show_progress(model, epoch, epochs, step, earlier_steps, shown - began)
+            _show_progress(float(loss), epoch, epochs, step, earlier_steps, shown - began)
     if step == 0:
         raise ValueError("The training data has no batches.")
     _check(losses, step, epoch, model, workdir, rows)
-    metrics = {name: _number(value) for name, value in model.get_metrics_result().items()}
+    metrics = replicas.results()
     with _averaged(model):
-        results = _evaluate(model, validation)
-    metrics |= {f"val_{name}": _number(value) for name, value in {"loss": results["loss"], **results}.items()}
+        results = replicas.evaluate(validation)
+    metrics |= {f"val_{name}": value for name, value in results.items()}
     if sys.stdout.isatty():
         print("\r\033[K", end="")
     optimizer = _inner(model.optimizer)
@@ -325,8 +358,7 @@ def _set_xla(model, choice):
     if choice == "auto" and not obstacle and not tf.config.list_physical_devices("GPU"):
         obstacle = "there is no GPU"
     model.jit_compile = choice != "off" and not obstacle
-    model.make_train_function(force=True)
-    model.make_test_function(force=True)
+    model.train_function = model.test_function = None  # Keras makes them anew, with or without XLA.
     reason = f"auto: {obstacle or 'there is a GPU'}" if choice == "auto" else "as asked"
     print(f"XLA is {'on' if model.jit_compile else 'off'} ({reason}).")
 
@@ -356,17 +388,10 @@ def _compiling(model):
         raise
 
 
-def _evaluate(model, dataset):
-    with warnings.catch_warnings():
-        # Keras warns at the end of every dataset that does not tell its length, as bucketed ones do not.
-        warnings.filterwarnings("ignore", message="Your input ran out of data")
-        return model.evaluate(dataset, verbose=0, return_dict=True)
-
-
-def _check_monitor(model, validation, monitor):
+def _check_monitor(replicas, validation, monitor):
     """Says a misspelt metric before the first epoch and not after it; only evaluating makes Keras build its metrics."""
-    with _compiling(model):
-        names = list(_evaluate(model, validation.take(1)))
+    with _compiling(replicas.model):
+        names = list(replicas.evaluate(validation.take(1)))
     names += [f"val_{name}" for name in names]
     if monitor not in names:
         raise ValueError(f"monitor is one of {', '.join(names)}. Received: {monitor!r}")
@@ -375,14 +400,16 @@ def _check_monitor(model, validation, monitor):
 def _resume(model, workdir):
     """Gives the model the state of the last finished epoch, if there is one; returns the rows up to there."""
     path = workdir / CHECKPOINT
-    if not path.exists():
-        return []
-    if not model.optimizer.built:
-        with model.distribute_strategy.scope():
-            model.optimizer.build(model.trainable_variables)
     try:
+        epoch = _finished(path)
+        if len(set(everyones(epoch))) > 1:
+            raise Stop(f"The workers see different files in {workdir}. It has to be on a disk that all of them share.")
+        if not epoch:
+            return []
+        if not model.optimizer.built:
+            with model.distribute_strategy.scope():
+                model.optimizer.build(model.trainable_variables)
         with h5py.File(path, "r") as file:
-            epoch = int(file.attrs["epoch"])
             for number, variable in enumerate(_generators(model)):
                 variable.assign(file[f"generators/{number}"][()])
         with warnings.catch_warnings():
@@ -399,6 +426,14 @@ def _resume(model, workdir):
         ) from None
     print(f"Going on after epoch {epoch}, from {path}")
     return rows
+
+
+def _finished(path):
+    """The epochs behind a checkpoint, 0 if there is none."""
+    if not path.exists():
+        return 0
+    with h5py.File(path, "r") as file:
+        return int(file.attrs["epoch"])
 
 
 def _inner(optimizer):
@@ -435,6 +470,10 @@ def _generators(model):
     """The state variables of the SeedGenerators in the model's layers: what is neither weight nor metric."""
     others = {id(variable) for variable in model.weights + model.metrics_variables}
     return [variable for variable in model.variables if id(variable) not in others]
+
+
+def _seeds(model):
+    return [variable for variable in _generators(model) if variable.name == "seed_generator_state"]
 
 
 def _write_rows(workdir, rows):
@@ -483,8 +522,7 @@ def _number(value):
     return float(keras.ops.convert_to_numpy(value))
 
 
-def _show_progress(model, epoch, epochs, step, steps, seconds):
-    loss = _number(model.get_metrics_result()["loss"])
+def _show_progress(loss, epoch, epochs, step, steps, seconds):
     of = f"/{steps}" if steps else ""
     text = f"epoch {epoch + 1}/{epochs}  step {step}{of}  {step / seconds:.1f} steps/s  loss {loss:.4f}"
     print(f"\r\033[K{text}", end="", flush=True)

@@ -13,7 +13,10 @@ from training import Stop
 
 METRICS, CONFIG, TRAINING, BASELINES = "metrics.json", "config.json", "training.jsonl", "baselines.json"
 # Options of a call, which say nothing about the model.
-OF_THE_CALL = ("manual_dir", "data_dir", "folder", "captions_file", "workdir", "export", "baseline", "evaluate")
+OF_THE_CALL = (
+    "manual_dir", "data_dir", "folder", "captions_file", "source_file", "target_file", "workdir", "export", "baseline",
+    "evaluate",
+)  # fmt: skip
 
 
 def machine():

@@ -79,21 +79,22 @@ def controls(pairs: list[str]) -> str:
     pair = st.segmented_control(
         "From and into",
         pairs,
-        format_func=lambda pair: translations.PAIRS[pair].name,
+        format_func=lambda pair: translations.pair(pair).name,
         required=True,
         key="translation_pair",
         label_visibility="collapsed",
         persist_state="session",
     )
-    languages = translations.PAIRS[pair]
+    languages = translations.pair(pair)
     st.caption(
         f"This model learned from {languages.learned_from}. It writes of other things too, fluently, but what it has "
         "not met it replaces by something it has."
     )
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption("Try", width="content")
-        for name, text in languages.examples.items():
-            st.button(name, on_click=ask, args=(text,), key=f"translation_example_{pair}_{name}")
+    if languages.examples:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.caption("Try", width="content")
+            for name, text in languages.examples.items():
+                st.button(name, on_click=ask, args=(text,), key=f"translation_example_{pair}_{name}")
     state.setdefault("translation_width", translations.WIDTH)
     with st.form("translation_form", border=False):
         st.text_area(
@@ -279,12 +280,12 @@ def looked(model: models.Model, sentence: translations.Sentence) -> None:
             "Drawn for what the model writes with its own beam width, "
             f"{model.config.get('width', translations.WIDTH)}: “{widgets.plain(found.translation)}”"
         )
+    languages = translations.pair(state.translation_pair)
     with st.container(border=True):
         st.html(attention.lines_html(found.source, found.target, found.weights))
     st.caption(
-        f"From {' to '.join(translations.PAIRS[state.translation_pair].name.split(' → '))}. The stronger the line, the "
-        "more the model looked at the one word while it wrote the other. Rest on a word, or tap it, to see its own "
-        "lines alone."
+        f"From {languages.source} to {languages.target}. The stronger the line, the more the model looked at the one "
+        "word while it wrote the other. Rest on a word, or tap it, to see its own lines alone."
     )
     heat_map(found)
 

@@ -75,7 +75,7 @@ def full(abc, title="Untitled"):
     title = " ".join(title.split()) or "Untitled"
     rhythm = f"R:{tune.rhythm}\n" if tune.rhythm else ""
     metre = "{}/{}".format(*tune.metre)
-    return f"X:1\nT:{title}\n{rhythm}M:{metre}\nL:1/8\nK:{tune.tonic}{tune.mode}\n{_body(tune.elements)}"
+    return _bounded(f"X:1\nT:{title}\n{rhythm}M:{metre}\nL:1/8\nK:{tune.tonic}{tune.mode}\n{_body(tune.elements)}")
 
 
 def transpose(abc, semitones):
@@ -277,7 +277,17 @@ def _spell(midi, step):
 
 def _write(tune):
     rhythm = f"R:{tune.rhythm}\n" if tune.rhythm else ""
-    return "M:{}/{}\n".format(*tune.metre) + f"K:{tune.tonic}{tune.mode}\n{rhythm}{_body(tune.elements)}"
+    metre = "{}/{}".format(*tune.metre)
+    return _bounded(f"M:{metre}\nK:{tune.tonic}{tune.mode}\n{rhythm}{_body(tune.elements)}")
+
+
+def _bounded(text):
+    """The text of a tune, unless it has become too long to be read again."""
+    if len(text) > abc_parser.MAX_CHARACTERS:
+        raise ABCError(
+            f"A tune may have {abc_parser.MAX_CHARACTERS:,} characters at the most. Written out, it has {len(text):,}."
+        )
+    return text
 
 
 def _body(elements):

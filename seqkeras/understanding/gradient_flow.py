@@ -27,6 +27,11 @@ class GradientFlow(typing.NamedTuple):
     states: tuple
     inputs: np.ndarray
 
+    @classmethod
+    def of(cls, states, inputs):
+        """Of what `gradients_through_time` returns."""
+        return cls(tuple(map(_norms, states)), _norms(inputs))
+
 
 def gradient_flow(layer, inputs, loss=None):
     """Follows the gradient of a loss at the last step back to the first one.
@@ -47,6 +52,20 @@ def gradient_flow(layer, inputs, loss=None):
     Raises:
         ValueError: if the layer is another one, or `inputs` has other than three axes or no step.
     """
+    return GradientFlow.of(*gradients_through_time(layer, inputs, loss))
+
+
+def gradients_through_time(layer, inputs, loss=None):
+    """As `gradient_flow`, but returns the gradients themselves, and can be compiled to be called again and again.
+
+    Args:
+        layer: see there; to be compiled, it has to be built.
+        inputs: float `(batch, time, features)`; in a graph, the time alone may be unknown.
+        loss: see there.
+
+    Returns:
+        A tuple of tensors `(time, batch, size)`, one for each state, and a tensor `(time, batch, features)`.
+    """
     cells = getattr(getattr(layer, "cell", None), "cells", [getattr(layer, "cell", None)])
     if not isinstance(layer, RNN) or not all(has_step(cell) for cell in cells):
         raise ValueError(
@@ -54,7 +73,7 @@ def gradient_flow(layer, inputs, loss=None):
             f"Received: layer={layer}"
         )
     inputs = ops.convert_to_tensor(inputs, dtype=layer.cell.compute_dtype)
-    if len(inputs.shape) != 3 or not inputs.shape[1]:
+    if len(inputs.shape) != 3 or inputs.shape[1] == 0:
         raise ValueError(
             f"`inputs` should be of shape (batch, time, features) with a step at least. Received: shape {inputs.shape}"
         )
@@ -83,7 +102,7 @@ def gradient_flow(layer, inputs, loss=None):
     (value,) = total_loss(*last)
     gradients = tuple(vector_jacobian_product(total_loss, last, (ops.ones_like(value),)))
     _, (*of_states, of_inputs) = scan(backward, gradients, (x, *before), reverse=True)
-    return GradientFlow(tuple(map(_norms, of_states)), _norms(of_inputs))
+    return tuple(of_states), of_inputs
 
 
 def _norms(gradients):

@@ -22,13 +22,14 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (1280, 390)
 SCHEMES = ("light", "dark")
-# Of each application the link on its card, and what its page shows when the result is there.
+# Of each page the link on its card, and what it shows when the result is there.
 RESULTS = {
     "sentiment": ("See why", "Strongest for"),
     "music": ("Hear it", "symbols written in"),
     "translation": ("See where it looked, or try your own", "The same as a map"),
     "captioning": ("give it a picture", "Rest on a word"),
     "language": ("Have it write on", "characters written in"),
+    "inside": ("Look inside", "for its number"),
 }
 
 

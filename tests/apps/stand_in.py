@@ -364,6 +364,20 @@ class Pairs(tf.Module):
         found = tf.math.top_k(tf.nn.softmax(logits), tf.clip_by_value(k, 1, len(self.names) - 3))
         return {"words": tf.gather(self.names, found.indices), "probability": found.values}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def trace(self, text):
+        """Two layers of three units; the first of each counts the place in the line, up and down; one is always 0."""
+        ids = self.read(text)[:, :500].to_tensor(0)
+        places = tf.range(1, tf.shape(ids)[1] + 1)[None]
+        ends = tf.where(ids == self.first, places, 0)
+        before = tf.linalg.band_part(tf.repeat(ends[:, None], tf.shape(ids)[1], axis=1), -1, 0)
+        position = tf.cast(places - tf.reduce_max(before, axis=2), tf.float32)
+        id = tf.cast(ids, tf.float32)
+        layers = [[position / 80, tf.sin(id), 0 * id], [-position / 99, tf.cos(id), tf.sin(3 * id)]]
+        hidden = tf.stack([tf.stack(units, axis=2) for units in layers], axis=2)
+        gates = tf.sigmoid(tf.stack([hidden, -hidden, 2 * hidden], axis=3))
+        return {"tokens": tf.gather(self.names, ids), "hidden": hidden, "gates": gates}
+
     @tf.function(input_signature=[])
     def symbols(self):
         return {"symbols": tf.constant(self.names)}
@@ -371,14 +385,14 @@ class Pairs(tf.Module):
 
 def save_language(folder: Path) -> Path:
     """Writes the stand-ins as <folder>/language/shakespeare and penn_treebank, of characters and of words, with cards,
-    figures and configurations; returns their folder. The page uses neither `serving_default` nor `trace`."""
+    figures and configurations; returns their folder. The pages use no `serving_default`."""
     for corpus, level, figure in (
         ("shakespeare", "characters", "bits_per_character"),
         ("penn_treebank", "words", "perplexity"),
     ):
         model = Pairs(level)
         target = Path(folder) / "language" / corpus
-        names = ("start", "step", "score", "next", "symbols")
+        names = ("start", "step", "score", "next", "trace", "symbols")
         tf.saved_model.save(model, str(target), {name: getattr(model, name) for name in names})
         (target / "model_card.md").write_text(
             f"# {corpus}\n\nPairs of {level}, **for tests only**.\n", encoding="utf-8"

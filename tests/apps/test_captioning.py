@@ -3,10 +3,9 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from apps import models, pictures, sample_pictures
-from tests.apps.conftest import ENTRY
+from tests.apps.conftest import at, visitor
 from tests.apps.test_pictures import BLUE, RED, cut, encoded, files
 from tests.apps.test_sentiment import everything, markup
 from tests.apps.test_translation import headings, refused
@@ -53,7 +52,7 @@ def test_a_picture_gets_caption_alternatives_attention_download_and_model_in_thi
 
 def test_samples_are_captioned_and_have_a_link(captioning):
     for name in sample_pictures.SAMPLES:
-        captioning.button(key=f"captioning_{name}").click().run()
+        captioning.button(key=f"captioning_example_{name}").click().run()
         assert work(captioning).ended and work(captioning).captioned == [0]
         assert work(captioning).entries[0].name == f"{name}.jpg"
         assert f"sample={name}&width=3" in captioning.code[0].value
@@ -69,7 +68,7 @@ def test_the_camera_is_folded_away_until_it_is_wanted(captioning):
 
 
 def test_another_beam_width_captions_anew(captioning):
-    captioning.button(key="captioning_dog").click().run()
+    captioning.button(key="captioning_example_dog").click().run()
     captioning.slider(key="captioning_width").set_value(1).run()
     assert work(captioning).width == 1 and len(work(captioning).entries[0].alternatives) == 1
     assert "Beam width 1 follows one way only" in everything(captioning)
@@ -83,7 +82,7 @@ def test_attention_to_another_caption_than_the_one_shown_is_said(captioning, mon
         return pictures.Attention("Another *caption*.", found.words, found.weights)
 
     monkeypatch.setattr(pictures, "attention", other)
-    captioning.button(key="captioning_dog").click().run()
+    captioning.button(key="captioning_example_dog").click().run()
     assert "with its own beam width, 3: “Another \\*caption\\*\\.”" in everything(captioning)
 
 
@@ -148,13 +147,13 @@ def test_taking_all_files_away_says_what_to_do(captioning):
     captioning.file_uploader(key="captioning_files").clear().run()
     assert len(refused(captioning, "There is no picture yet")) == 1
     assert headings(captioning) == ["Model"]
-    captioning.button(key="captioning_dog").click().run()
+    captioning.button(key="captioning_example_dog").click().run()
     assert not captioning.warning and "Caption" in headings(captioning)
 
 
 def test_closing_a_file_leaves_the_caption_of_another_picture(captioning):
     upload(captioning, ("red.png", encoded(RED)))
-    captioning.button(key="captioning_dog").click().run()
+    captioning.button(key="captioning_example_dog").click().run()
     captioning.file_uploader(key="captioning_files").clear().run()
     assert work(captioning).entries[0].name == "dog.jpg" and "Caption" in headings(captioning)
     assert not captioning.warning
@@ -216,13 +215,11 @@ def test_a_model_that_fails_on_the_way_leaves_what_was_done(captioning, monkeypa
 
 def test_the_link_that_is_offered_leads_to_the_same_picture(captioning):
     captioning.slider(key="captioning_width").set_value(2).run()
-    captioning.button(key="captioning_beach").click().run()
+    captioning.button(key="captioning_example_beach").click().run()
     query = parse_qs(urlparse(captioning.code[0].value).query)
-    other = AppTest.from_file(str(ENTRY), default_timeout=60).run()
-    other.query_params.update({name: values[0] for name, values in query.items()})
-    other.switch_page("screens/captioning.py").run()
+    other = at(visitor(), "captioning", **{name: values[0] for name, values in query.items()})
     assert work(other).width == 2 and work(other).entries[0].name == "beach.jpg"
-    other.button(key="captioning_snow").click().run()
+    other.button(key="captioning_example_snow").click().run()
     assert work(other).entries[0].name == "snow.jpg" and "sample" not in other.query_params
     other.query_params["sample"] = "beach"
     other.run()
@@ -233,16 +230,12 @@ def test_the_link_that_is_offered_leads_to_the_same_picture(captioning):
 
 @pytest.mark.parametrize("width, used", [("0", 1), ("99", 10), ("wide", 3), ("", 3)])
 def test_a_width_out_of_bounds_is_brought_within_them(app, width, used):
-    app.run()
-    app.query_params.update({"sample": "dog", "width": width})
-    app.switch_page("screens/captioning.py").run()
+    at(app, "captioning", sample="dog", width=width)
     assert work(app).width == used
 
 
 def test_a_link_to_a_sample_that_is_not_there_is_a_sentence(app):
-    app.run()
-    app.query_params["sample"] = "../cat<b>"
-    app.switch_page("screens/captioning.py").run()
+    at(app, "captioning", sample="../cat<b>")
     assert len(refused(app, "There is no sample called ../cat<b>")) == 1
     assert headings(app) == ["Model"]
 
@@ -258,12 +251,11 @@ def test_the_home_page_shows_the_picture_and_the_caption_that_its_link_leads_to(
 
 
 def test_what_was_done_outlives_a_look_elsewhere_and_is_its_visitors_own(captioning):
-    captioning.button(key="captioning_dog").click().run()
+    captioning.button(key="captioning_example_dog").click().run()
     captioning.switch_page("screens/home.py").run()
     captioning.switch_page("screens/captioning.py").run()
     assert "Caption" in headings(captioning)
-    other = AppTest.from_file(str(ENTRY), default_timeout=60).run()
-    other.switch_page("screens/captioning.py").run()
+    other = at(visitor(), "captioning")
     assert headings(other) == ["Model"]
 
 
@@ -271,12 +263,11 @@ def test_what_was_done_outlives_a_look_elsewhere_and_is_its_visitors_own(caption
 
 
 def test_without_a_model_the_page_says_how_to_make_one(app, tmp_path, monkeypatch):
-    app.run()
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
-    app.switch_page("screens/captioning.py").run()
+    at(app, "captioning")
     assert ["make train APP=captioning" in error.value for error in app.error] == [True]
     assert not app.exception
-    app.button(key="captioning_dog").click().run()
+    app.button(key="captioning_example_dog").click().run()
     assert len(app.error) == 1 and not app.exception
 
 
@@ -285,6 +276,6 @@ def test_an_unforeseen_error_is_a_sentence(captioning, monkeypatch):
         raise RuntimeError("secret /path/of/the/server")
 
     monkeypatch.setattr(pictures, "attention", broken)
-    captioning.button(key="captioning_dog").click().run()
+    captioning.button(key="captioning_example_dog").click().run()
     assert not captioning.exception
     assert not re.search("secret|path", sentences(captioning.error))

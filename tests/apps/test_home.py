@@ -1,17 +1,18 @@
 from pathlib import Path
 
-from apps.applications import APPLICATIONS, offered
+from apps.applications import APPLICATIONS, INSIDE, offered
 from tests.apps.stand_in import save_sentiment, save_translation
 
 
 def test_each_application_has_a_card_with_an_answer_and_a_link(app):
     app.run()
     assert not app.error
-    assert [card.value for card in app.subheader] == [application.title for application in APPLICATIONS]
+    pages = (*APPLICATIONS, INSIDE)
+    assert [card.value for card in app.subheader] == [page.title for page in pages]
     assert any("90% positive" in element.value for element in app.markdown)
     assert any("|" in element.value and "`" in element.value for element in app.markdown)
     links = [element.proto for element in app.get("page_link")]
-    assert [link.page for link in links] == [application.word for application in APPLICATIONS]
+    assert [link.page for link in links] == [page.word for page in pages]
     assert "text=The" in links[0].query_string and "text=M%3A6%2F8" in links[1].query_string
     assert links[3].query_string == "sample=dog" and links[4].query_string == "prompt=My+lord%2C+the+king"
     assert [image.proto.imgs[0].alt for image in app.image] == ["A brown dog running over grass, drawn"]
@@ -30,10 +31,10 @@ def test_an_application_without_a_model_is_not_offered_beside_others(app, tmp_pa
     save_sentiment(tmp_path)
     save_translation(tmp_path, "en-es")
     app.run()
-    assert [card.value for card in app.subheader] == ["Sentiment", "Translation"]
+    assert [card.value for card in app.subheader] == ["Sentiment", "Translation", "Inside the network"]
     assert [application.word for application in offered()] == ["sentiment", "translation"]
 
 
-def test_each_application_has_a_screen():
+def test_each_page_has_a_screen():
     screens = Path(__file__).parents[2] / "apps" / "screens"
-    assert {path.stem for path in screens.glob("*.py")} == {"home", *(application.word for application in APPLICATIONS)}
+    assert {path.stem for path in screens.glob("*.py")} == {"home", *(page.word for page in (*APPLICATIONS, INSIDE))}

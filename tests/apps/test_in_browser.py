@@ -6,6 +6,8 @@ import pytest
 from apps import sample_pictures
 from tests.apps import browser
 
+WIDE, NARROW = browser.WIDTHS
+
 pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason="Chromium is not installed")
 
 
@@ -21,7 +23,7 @@ def chromium():
         yield chromium
 
 
-@pytest.fixture(params=browser.WIDTHS)
+@pytest.fixture
 def page(chromium, request):
     page = chromium.new_page(viewport={"width": request.param, "height": 900})
     page.set_default_timeout(30_000)
@@ -31,6 +33,30 @@ def page(chromium, request):
     page.close()
 
 
+def at_width(width):
+    """What a visitor does is done in a window of one width; what comes of it is looked at in windows of both."""
+    return pytest.mark.parametrize("page", [width], indirect=True)
+
+
+def in_both_widths(page):
+    """Changes the window's width; gives it."""
+    for width in browser.WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function(f"innerWidth == {width}")
+        yield width
+
+
+def looks_right(page, folder):
+    """Nothing is wider than the window, all can be photographed, and nothing was asked of another host."""
+    for width in in_both_widths(page):
+        picture = folder / f"{width}.png"
+        browser.photograph(page, picture)
+        assert picture.stat().st_size > 10_000
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
+
+
+@at_width(NARROW)
 def test_a_visitor_types_a_review_and_sees_what_the_model_makes_of_it(page, address, tmp_path):
     page.goto(f"{address}/sentiment")
     page.get_by_role("textbox", name="Text to rate").fill("A wonderful film.\n\nThe end is dull, though. <b>Great</b>")
@@ -44,13 +70,10 @@ def test_a_visitor_types_a_review_and_sees_what_the_model_makes_of_it(page, addr
     assert words.evaluate("word => getComputedStyle(word).backgroundColor") != "rgba(0, 0, 0, 0)"
     assert page.locator("div[dir=auto]").inner_text() == "A wonderful film.\n\nThe end is dull, though. <b>Great</b>"
 
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
-    picture = tmp_path / "sentiment.png"
-    browser.photograph(page, picture)
-    assert picture.stat().st_size > 10_000
+    looks_right(page, tmp_path)
 
 
+@at_width(WIDE)
 def test_the_way_from_home_to_a_result_the_card_and_a_download(page, address):
     page.goto(address)
     page.get_by_text("90% positive").wait_for()
@@ -64,6 +87,7 @@ def test_the_way_from_home_to_a_result_the_card_and_a_download(page, address):
     page.get_by_role("dialog").get_by_text("for tests only").wait_for()
 
 
+@at_width(NARROW)
 def test_a_csv_comes_back_with_its_ratings(page, address):
     page.goto(f"{address}/sentiment")
     page.get_by_text("CSV file", exact=True).click()
@@ -84,6 +108,7 @@ def test_a_csv_comes_back_with_its_ratings(page, address):
     ]
 
 
+@at_width(WIDE)
 def test_a_visitor_has_a_tune_written_reads_hears_and_keeps_it(page, address, tmp_path):
     page.goto(address)
     page.get_by_role("link", name="Hear it").click()
@@ -92,15 +117,19 @@ def test_a_visitor_has_a_tune_written_reads_hears_and_keeps_it(page, address, tm
 
     # The sheet that suits the width of the window, and it alone, has ink: the colour of the page's text.
     sheets = page.get_by_role("img", name="Sheet music of Tune in A dorian, 16 bars")
-    sheets.filter(visible=True).wait_for()
-    assert sheets.filter(visible=True).count() == 1
-    box = sheets.filter(visible=True).bounding_box()
-    assert box["width"] <= page.viewport_size["width"] and box["height"] > 100
-    colour, text, mask = sheets.filter(visible=True).evaluate(
-        "sheet => [getComputedStyle(sheet).backgroundColor, getComputedStyle(sheet).color,"
-        " getComputedStyle(sheet).maskImage]"
-    )
-    assert colour == text and mask.startswith('url("data:image/svg+xml')
+    masks = set()
+    for width in in_both_widths(page):
+        sheets.filter(visible=True).wait_for()
+        assert sheets.filter(visible=True).count() == 1
+        box = sheets.filter(visible=True).bounding_box()
+        assert box["width"] <= width and box["height"] > 100
+        colour, text, mask = sheets.filter(visible=True).evaluate(
+            "sheet => [getComputedStyle(sheet).backgroundColor, getComputedStyle(sheet).color,"
+            " getComputedStyle(sheet).maskImage]"
+        )
+        assert colour == text and mask.startswith('url("data:image/svg+xml')
+        masks.add(mask)
+    assert len(masks) == 2
     page.locator('[role="graphics-document"][aria-label^="Piano roll of Tune in A dorian"]').wait_for()
     audio = page.locator("audio")
     audio.evaluate("audio => new Promise(done => audio.readyState ? done() : audio.onloadedmetadata = done)")
@@ -122,13 +151,10 @@ def test_a_visitor_has_a_tune_written_reads_hears_and_keeps_it(page, address, tm
     page.get_by_text("Tune in A dorian, seed 1").click()
     page.locator("audio").nth(1).wait_for()
 
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
-    picture = tmp_path / "music.png"
-    browser.photograph(page, picture)
-    assert picture.stat().st_size > 10_000
+    looks_right(page, tmp_path)
 
 
+@at_width(NARROW)
 def test_a_visitor_has_pictures_captioned_and_sees_where_the_model_looked(page, address, tmp_path):
     page.goto(address)
     page.get_by_role("img", name="A brown dog running over grass, drawn").wait_for()
@@ -150,10 +176,10 @@ def test_a_visitor_has_pictures_captioned_and_sees_where_the_model_looked(page, 
     page.get_by_role("img", name=re.compile("^green: ")).focus()
     page.keyboard.press("Tab")
     label.filter(has_text="picture").filter(visible=True).wait_for()
-    box = stage.bounding_box()
-    assert box["width"] <= page.viewport_size["width"] and box["width"] / box["height"] == pytest.approx(
-        4 / 3, abs=0.02
-    )
+    for width in in_both_widths(page):
+        box = stage.bounding_box()
+        assert box["width"] <= width
+        assert box["width"] / box["height"] == pytest.approx(4 / 3, abs=0.02)
 
     drawn = [
         {"name": f"{name} <b>.jpg", "mimeType": "image/jpeg", "buffer": sample_pictures.draw(name)}
@@ -174,13 +200,10 @@ def test_a_visitor_has_pictures_captioned_and_sees_where_the_model_looked(page, 
     assert lines[0] == "file,caption,score,remark" and len(lines) == 4
     assert lines[1].startswith("snow <b>.jpg,A white picture with a little ") and lines[1].endswith(",-0.5000,")
 
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
-    picture = tmp_path / "captioning.png"
-    browser.photograph(page, picture)
-    assert picture.stat().st_size > 10_000
+    looks_right(page, tmp_path)
 
 
+@at_width(WIDE)
 def test_a_visitor_has_a_text_written_on_compares_two_sentences_and_takes_suggestions(page, address, tmp_path):
     page.goto(address)
     page.get_by_role("link", name="Have it write on").click()
@@ -210,8 +233,29 @@ def test_a_visitor_has_a_text_written_on_compares_two_sentences_and_takes_sugges
     page.get_by_role("button", name=re.compile("^fell ")).wait_for()
     assert box.input_value() == "the stock market"
 
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert {asked.hostname for asked in page.asked if asked.scheme.startswith("http")} == {"127.0.0.1"}
-    picture = tmp_path / "language.png"
-    browser.photograph(page, picture)
-    assert picture.stat().st_size > 10_000
+    looks_right(page, tmp_path)
+
+
+@at_width(NARROW)
+def test_a_visitor_looks_inside_and_has_a_cell_trained(page, address, tmp_path):
+    page.goto(f"{address}/inside")
+    page.get_by_text("tracks it best").wait_for(timeout=60_000)
+    page.locator('[role="graphics-document"][aria-label^="Correlations of 6 units"]').wait_for()
+    symbols = page.locator("div[dir=ltr] span[title]")
+    assert symbols.first.get_attribute("title") == "G: +0.01"
+    looks_right(page, tmp_path)
+
+    # A real training, which is drawn while it goes on, and ends when the visitor wants.
+    page.get_by_text("Memory", exact=True).click()
+    page.get_by_role("button", name="Train").click()
+    page.get_by_text(re.compile(r"Step [1-9]\d+ of 3,000 at most")).wait_for(timeout=120_000)
+    page.locator('[role="graphics-document"][aria-label^="Loss of LSTM on adding"]').wait_for()
+    page.get_by_role("button", name="Stop training").click()
+    page.get_by_text("It was stopped after").wait_for()
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="The curve as CSV").click()
+    assert download.value.suggested_filename == "adding_lstm_30.csv"
+    assert download.value.path().read_text(encoding="utf-8-sig").startswith("run,step,loss,measure,gradient_norm")
+
+    looks_right(page, tmp_path)

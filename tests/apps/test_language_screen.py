@@ -2,11 +2,10 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from apps import language as logic
 from apps import models
-from tests.apps.conftest import ENTRY
+from tests.apps.conftest import at, visitor
 from tests.apps.test_sentiment import everything, markup
 from tests.apps.test_widgets import shown
 
@@ -36,12 +35,6 @@ def compare(app, first, second):
     app.text_area(key="language_second").set_value(second)
     app.button(key="language_compare").click()
     return app.run()
-
-
-def linked(app, **parameters):
-    app.run()
-    app.query_params.update(parameters)
-    return app.switch_page("screens/language.py").run()
 
 
 def writing(app):
@@ -165,15 +158,15 @@ def test_a_link_gives_the_same_text_again(language, app):
     choose(language, model="penn_treebank")
     write(language, "the king", length_words=30, seed=9, temperature=1.2, top_k=10, top_p=0.9)
     address = next(code.value for code in language.code if "prompt=" in code.value)
-    other = AppTest.from_file(str(ENTRY), default_timeout=60)
-    linked(other, **{name: values[0] for name, values in parse_qs(urlparse(address).query).items()})
+    query = parse_qs(urlparse(address).query)
+    other = at(visitor(), "language", **{name: values[0] for name, values in query.items()})
     assert writing(other).text == writing(language).text and writing(other).settings == writing(language).settings
     write(other)
     assert "prompt" not in other.query_params and writing(other).text != writing(language).text
 
 
 def test_the_link_of_the_home_page_goes_on_as_its_card_says(app, saved_models):
-    linked(app, prompt="My lord, the king")
+    at(app, "language", prompt="My lord, the king")
     assert logic.beginning("My lord, the king") in writing(app).text
 
 
@@ -185,7 +178,7 @@ def test_the_link_of_the_home_page_goes_on_as_its_card_says(app, saved_models):
     ],
 )
 def test_numbers_of_a_link_are_brought_within_bounds(app, parameters):
-    linked(app, prompt="the", **parameters)
+    at(app, "language", prompt="the", **parameters)
     assert not app.error and not app.exception
     how = writing(app).settings
     assert 0.1 <= how.temperature <= 2 and 0.05 <= how.top_p <= 1 and how.top_k >= 0 and 0 <= how.seed < 2**31
@@ -193,7 +186,7 @@ def test_numbers_of_a_link_are_brought_within_bounds(app, parameters):
 
 
 def test_a_link_to_a_model_that_is_not_here_is_explained(app):
-    linked(app, prompt="the", model="../music")
+    at(app, "language", prompt="the", model="../music")
     assert refused(app, "The model ../music is not here")
     assert "language_writing" not in app.session_state
     assert app.text_area(key="language_prompt").value == "the"
@@ -250,7 +243,7 @@ def test_a_very_long_sentence_is_cut_and_said_to_be(language):
 
 
 def test_a_link_compares_again(app):
-    linked(app, first="the king", second="the pair", model="penn_treebank")
+    at(app, "language", first="the king", second="the pair", model="penn_treebank")
     assert headings(app) == ["Result", "Word by word", "Model"]
     assert "the **first** sentence" in everything(app)
 
@@ -295,13 +288,11 @@ def test_texts_outlive_a_look_elsewhere_and_are_the_visitors_own(language):
     language.switch_page("screens/language.py").run()
     choose(language, part="Write on")
     assert language.text_area(key="language_prompt").value == "the king" and text in shown(markup(language))
-    other = AppTest.from_file(str(ENTRY), default_timeout=60).run()
-    other.switch_page("screens/language.py").run()
+    other = at(visitor(), "language")
     assert headings(other) == ["Model"]
 
 
 def test_without_a_model_the_page_says_how_to_make_one(app, tmp_path, monkeypatch):
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
-    app.run()
-    app.switch_page("screens/language.py").run()
+    at(app, "language")
     assert "--corpus shakespeare" in app.error[0].value and not app.exception

@@ -2,10 +2,9 @@ import re
 from urllib.parse import parse_qs
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from apps import models, tunes
-from tests.apps.conftest import ENTRY
+from apps import models, sampling, tunes
+from tests.apps.conftest import at, visitor
 from tests.apps.test_sentiment import everything, markup
 from tests.apps.test_widgets import shown
 
@@ -130,7 +129,7 @@ def test_a_bar_too_long_is_named_and_all_is_shown_the_same(music):
 
 def test_a_tune_that_cannot_be_read_is_shown_as_text(music, monkeypatch):
     def broken(self):
-        self.tunes[0].written += [tunes.Symbol(text, 0.5, ()) for text in "abc|d>|]"]
+        self.tunes[0].written += [sampling.Symbol(text, 0.5, ()) for text in "abc|d>|]"]
         self.tunes[0].end, self._rows = "end", []
 
     monkeypatch.setattr(tunes.Writing, "step", broken)
@@ -165,9 +164,7 @@ def test_an_opening_that_cannot_be_used_is_kept_and_explained(music, controls, s
 
 @pytest.mark.parametrize("temperature, used", [("0", 0.2), ("-3", 0.2), ("1e9", 1.5), ("1e400", 0.8), ("hot", 0.8)])
 def test_numbers_out_of_bounds_are_brought_within_them(app, temperature, used):
-    app.run()
-    app.query_params.update({"text": "M:6/8\nK:Ador", "temperature": temperature, "seed": "-7", "daring": "nan"})
-    app.switch_page("screens/music.py").run()
+    at(app, "music", text="M:6/8\nK:Ador", temperature=temperature, seed="-7", daring="nan")
     assert not app.error and not app.exception
     assert (tune(app).temperature, tune(app).seed, tune(app).top_p) == (used, 0, 0.9)
 
@@ -233,8 +230,7 @@ def test_kept_tunes_outlive_new_ones_and_a_look_elsewhere(music):
 def test_visitors_see_their_own_tunes_only(music):
     write(music, seed=1)
     button(music, "Keep this tune").click().run()
-    other = AppTest.from_file(str(ENTRY), default_timeout=60).run()
-    other.switch_page("screens/music.py").run()
+    other = at(visitor(), "music")
     assert [heading.value for heading in other.subheader] == ["Model"]
 
 
@@ -317,9 +313,7 @@ def test_a_file_that_cannot_be_read_is_explained_and_the_box_keeps_its_text(musi
 def test_the_link_that_is_offered_leads_to_the_same_tune(music):
     write(music, key="Ador", metre="6/8", opening="e2A ABc|", seed=99, temperature=1.1, daring=1.0)
     query = music.code[0].value.split("?")[1]
-    other = AppTest.from_file(str(ENTRY), default_timeout=60).run()
-    other.query_params.update(_decoded(query))
-    other.switch_page("screens/music.py").run()
+    other = at(visitor(), "music", **_decoded(query))
     assert tune(other).written == tune(music).written
     assert other.text_area(key="music_opening").value == "e2A ABc|"
     write(other)
@@ -332,9 +326,7 @@ def _decoded(query):
 
 
 def test_a_link_to_what_the_model_has_not_learned_is_explained(app):
-    app.run()
-    app.query_params["text"] = "M:6/8\nK:Zphr<b>"
-    app.switch_page("screens/music.py").run()
+    at(app, "music", text="M:6/8\nK:Zphr<b>")
     assert len(refused(app, "has not learned K:Zphr<b>")) == 1
     assert "music_writing" not in app.session_state
     assert app.selectbox(key="music_metre").value == "6/8"
@@ -353,9 +345,8 @@ def test_the_home_page_shows_the_beginning_of_the_tune_that_its_link_writes(app)
 
 
 def test_without_a_model_the_page_says_how_to_make_it(app, tmp_path, monkeypatch):
-    app.run()
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
-    app.switch_page("screens/music.py").run()
+    at(app, "music")
     assert ["make train APP=music" in error.value for error in app.error] == [True]
 
 

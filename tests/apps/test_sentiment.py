@@ -1,7 +1,6 @@
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from tests.apps.conftest import ENTRY
+from tests.apps.conftest import at, visitor
 
 
 def rate(app, text):
@@ -110,9 +109,7 @@ def test_a_visitors_markup_stays_text(sentiment):
 
 
 def test_a_link_fills_the_box_and_shows_the_result(app):
-    app.run()
-    app.query_params["text"] = "A wonderful film."
-    app.switch_page("screens/sentiment.py").run()
+    at(app, "sentiment", text="A wonderful film.")
     assert app.text_area(key="sentiment_text").value == "A wonderful film."
     assert "**Positive**" in everything(app)
     rate(app, "A dull film.")
@@ -126,10 +123,8 @@ def test_the_link_that_is_offered_leads_back(sentiment):
 
 
 def test_without_a_model_the_page_says_how_to_make_it_and_keeps_the_text(app, tmp_path, monkeypatch):
-    app.run()
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
-    app.switch_page("screens/sentiment.py").run()
-    rate(app, "A good film.")
+    rate(at(app, "sentiment"), "A good film.")
     assert ["make train APP=sentiment" in error.value for error in app.error] == [True]
     assert app.text_area(key="sentiment_text").value == "A good film."
 
@@ -248,7 +243,6 @@ def test_a_csv_without_texts_is_explained(sentiment):
 
 def test_visitors_see_their_own_texts_only(sentiment, app):
     rate(sentiment, "A good film.")
-    other = AppTest.from_file(str(ENTRY), default_timeout=60).run()
-    other.switch_page("screens/sentiment.py").run()
+    other = at(visitor(), "sentiment")
     assert other.text_area(key="sentiment_text").value == ""
     assert [heading.value for heading in other.subheader] == ["Model"]

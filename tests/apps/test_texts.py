@@ -129,6 +129,8 @@ def test_read_csv_takes_a_long_cell():
     [
         (b"", "empty"),
         (b" \n\n", "empty"),
+        (b'""\n', "empty"),
+        (b",,\n", "empty"),
         ("text\ncafé".encode("latin-1"), "not in UTF-8 .*byte 9"),
         ("text\ngood".encode("utf-16"), "not in UTF-8"),
         (b"text\ngo\x00od", "zero bytes"),

@@ -3,10 +3,9 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from apps import models, translations
-from tests.apps.conftest import ENTRY
+from tests.apps.conftest import at, visitor
 from tests.apps.test_sentiment import everything, markup
 from tests.apps.test_widgets import shown
 
@@ -220,9 +219,7 @@ def test_the_link_that_is_offered_leads_to_the_same_translation(translation, app
     translation.slider(key="translation_width").set_value(3)
     translate(translation, "The dog & 100% #fun?\n\nTwo dogs.")
     query = parse_qs(urlparse(translation.code[-1].value).query)
-    other = AppTest.from_file(str(ENTRY), default_timeout=60).run()
-    other.query_params.update({name: values[0] for name, values in query.items()})
-    other.switch_page("screens/translation.py").run()
+    other = at(visitor(), "translation", **{name: values[0] for name, values in query.items()})
     assert work(other).text == "The dog & 100% #fun?\n\nTwo dogs."
     assert work(other).pair == "en-es" and work(other).width == 3
     translate(other, "A man.")
@@ -231,16 +228,12 @@ def test_the_link_that_is_offered_leads_to_the_same_translation(translation, app
 
 @pytest.mark.parametrize("width, used", [("0", 1), ("99", 12), ("wide", 5), ("", 5)])
 def test_a_width_out_of_bounds_is_brought_within_them(app, width, used):
-    app.run()
-    app.query_params.update({"text": "The dog.", "pair": "en-de", "width": width})
-    app.switch_page("screens/translation.py").run()
+    at(app, "translation", text="The dog.", pair="en-de", width=width)
     assert work(app).width == used
 
 
 def test_a_link_to_a_pair_that_is_not_there_keeps_the_text(app):
-    app.run()
-    app.query_params.update({"text": "The dog.", "pair": "en-vi<b>"})
-    app.switch_page("screens/translation.py").run()
+    at(app, "translation", text="The dog.", pair="en-vi<b>")
     assert len(refused(app, "The model for en-vi<b> is not here")) == 1
     assert app.text_area(key="translation_text").value == "The dog."
     assert "translation_work" not in app.session_state
@@ -265,8 +258,7 @@ def test_what_was_typed_and_done_outlives_a_look_elsewhere(translation):
 
 def test_visitors_see_their_own_texts_only(translation):
     translate(translation, "The dog runs.")
-    other = AppTest.from_file(str(ENTRY), default_timeout=60).run()
-    other.switch_page("screens/translation.py").run()
+    other = at(visitor(), "translation")
     assert other.text_area(key="translation_text").value == "" and headings(other) == ["Model"]
 
 
@@ -274,20 +266,17 @@ def test_visitors_see_their_own_texts_only(translation):
 
 
 def test_without_a_model_the_page_says_how_to_make_one(app, tmp_path, monkeypatch):
-    app.run()
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
-    app.switch_page("screens/translation.py").run()
+    at(app, "translation")
     assert ['make train APP=translation ARGS="--pair en-de"' in error.value for error in app.error] == [True]
     assert not app.exception
 
 
 def test_a_model_that_cannot_be_read_is_a_sentence_and_the_text_is_kept(app, tmp_path, monkeypatch):
-    app.run()
     (tmp_path / "translation" / "en-fr").mkdir(parents=True)
     (tmp_path / "translation" / "en-fr" / "saved_model.pb").write_bytes(b"not a graph")
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
-    app.switch_page("screens/translation.py").run()
-    translate(app, "The dog runs.")
+    translate(at(app, "translation"), "The dog runs.")
     assert ['make train APP=translation ARGS="--pair en-fr"' in error.value for error in app.error] == [True]
     assert app.text_area(key="translation_text").value == "The dog runs."
 

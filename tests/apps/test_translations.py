@@ -244,6 +244,24 @@ def test_only_pairs_whose_models_are_there_are_offered(saved_models):
     assert translations.available() == ["en-de", "en-es"]
 
 
+def test_models_of_ones_own_are_offered_behind_the_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
+    for name in ("ast-it", "de-en", "en-es", "en-de", "old", "en-de-2", "EN-it"):
+        (tmp_path / "translation" / name).mkdir(parents=True)
+        (tmp_path / "translation" / name / "saved_model.pb").touch()
+    (tmp_path / "translation" / "en-es" / "config.json").write_text('{"dataset": "own"}')
+    assert translations.available() == ["en-de", "en-es", "ast-it", "de-en"]
+    assert translations.pair("en-es") is translations.PAIRS["en-es"]
+    own = translations.pair("ast-it")
+    assert (own.name, own.learned_from, own.examples) == ("AST → Italian", "texts of your own", {})
+    # A pair of ours that was trained on one's own texts.
+    (tmp_path / "translation" / "en-de" / "config.json").write_text('{"dataset": "files"}')
+    own = translations.pair("en-de")
+    assert (own.name, own.learned_from, own.examples) == ("English → German", "texts of your own", {})
+    (tmp_path / "translation" / "en-de" / "config.json").write_text('{"dataset": "fi')  # being written
+    assert translations.pair("en-de") is translations.PAIRS["en-de"]
+
+
 def test_without_models_the_commands_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
     with pytest.raises(ModelError, match='make train APP=translation ARGS="--pair en-de"') as caught:

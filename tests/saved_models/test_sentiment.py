@@ -43,7 +43,12 @@ ODD = [
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     batches = [CLEAR, FOOD, ODD, [""], []]
-    return dict(zip(("clear", "food", "odd", "empty", "none"), bare.run(CODE, FOLDER, batches, tmp_path_factory.mktemp("elsewhere"))))
+    return dict(
+        zip(
+            ("clear", "food", "odd", "empty", "none"),
+            bare.run(CODE, FOLDER, batches, tmp_path_factory.mktemp("elsewhere")),
+        )
+    )
 
 
 def test_tells_praise_from_blame(results):

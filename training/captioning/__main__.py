@@ -87,14 +87,16 @@ def main(config):
     if config.baseline:
         release.shipped(config.export)  # before hours of work
     workdir = loop.start(config.workdir, config, seed=config.seed)
-    examples = {split: data.load(config, split) for split in ("train", "validation")}
-    if config.dataset == "folder":
-        data.check(data.load(config, "test"))  # now, and not when the training is over
-    vocabulary = data.learn(examples["train"].as_numpy_iterator(), config.minimum_count)
-    (workdir / PICTURES).mkdir(exist_ok=True)
-    prepared = {
-        split: data.prepare(rows, vocabulary, config, workdir / PICTURES / split) for split, rows in examples.items()
-    }
+    with loop.in_turn():
+        examples = {split: data.load(config, split) for split in ("train", "validation")}
+        if config.dataset == "folder":
+            data.check(data.load(config, "test"))  # now, and not when the training is over
+        vocabulary = data.learn(examples["train"].as_numpy_iterator(), config.minimum_count)
+        (workdir / PICTURES).mkdir(exist_ok=True)
+        prepared = {
+            split: data.prepare(rows, vocabulary, config, workdir / PICTURES / split)
+            for split, rows in examples.items()
+        }
     print(
         f"{len(prepared['train']):,} pictures to train on, {len(prepared['validation']):,} held out, "
         f"{len(vocabulary):,} words",
@@ -139,6 +141,7 @@ def main(config):
         model = build(config, encoder, len(vocabulary))
         loss = SmoothedCrossentropy(config.label_smoothing, reduction="mean_with_sample_weight")
         captions = fit(model, CAPTIONS, loss, config.learning_rate, config.epochs, data.caption_targets)
+    loop.end_others()
 
     # Without its optimizer, and in float32, which runs anywhere.
     trained = build(config, build_encoder(config), len(vocabulary))

@@ -25,6 +25,7 @@ SPLIT = "tunes"
 CHANGES = "key or metre changes"
 NO_ABC = "cannot be read"
 WRONG_BARS = "a bar is too long or too short"
+REASONS = (CHANGES, NO_ABC, WRONG_BARS)
 
 
 class Collection(tfds.core.GeneratorBasedBuilder):
@@ -66,21 +67,12 @@ class Collection(tfds.core.GeneratorBasedBuilder):
         return {SPLIT: self._generate_examples(files)}
 
     def _generate_examples(self, files):
-        left_out, count = {CHANGES: [], NO_ABC: [], WRONG_BARS: []}, 0
+        left_out, count = {reason: [] for reason in REASONS}, 0
         for path, file in files.items():
             texts = tunes_of(file.read_bytes().decode("utf-8"))
             count += len(texts)
-            for place, text in enumerate(texts, 1):
-                rhythm, source = self.rhythm(os.path.basename(path), text), f"{path} {place}"
-                try:
-                    tune = abc.normalise(_prepared(text, rhythm))
-                except abc.ABCError as error:
-                    left_out[CHANGES if isinstance(error, abc.ChangeError) else NO_ABC].append(source)
-                    continue
-                if not abc.check(tune).bars_fill:
-                    left_out[WRONG_BARS].append(source)
-                    continue
-                yield source, {"tune": tune, "title": field(text, "T"), "rhythm": rhythm, "source": source}
+            for example in examples(path, texts, self.rhythm, left_out):
+                yield example["source"], example
         if count != self.TUNES:
             raise common.DamagedFile(f"it holds {count} tunes instead of {self.TUNES}")
         self.info.metadata["left_out"] = left_out
@@ -109,6 +101,28 @@ def load(builder_class, title, manual_dir=None, data_dir=None):
     return builder.as_dataset(split=SPLIT)
 
 
+def examples(path, texts, rhythm, left_out):
+    """The examples of a file, one by one.
+
+    Args:
+        path: names the file in `source`.
+        texts: its tunes, list of str as of `tunes_of`.
+        rhythm: function as `Collection.rhythm`.
+        left_out: dict from each of REASONS to a list, to which the sources of what is left out are added.
+    """
+    for place, text in enumerate(texts, 1):
+        dance, source = rhythm(os.path.basename(path), text), f"{path} {place}"
+        try:
+            tune = abc.normalise(_prepared(text, dance))
+        except abc.ABCError as error:
+            left_out[CHANGES if isinstance(error, abc.ChangeError) else NO_ABC].append(source)
+            continue
+        if abc.check(tune).bars_fill:
+            yield {"tune": tune, "title": field(text, "T"), "rhythm": dance, "source": source}
+        else:
+            left_out[WRONG_BARS].append(source)
+
+
 def tunes_of(text):
     """The tunes of an ABC file, a list of str; each begins with its X: line."""
     return re.split(r"(?m)^(?=X:)", text.replace("\r\n", "\n"))[1:]
@@ -121,7 +135,7 @@ def field(text, letter):
 
 
 def _prepared(text, rhythm):
-    first, others = re.sub(r"(?m)^R:.*\n", "", text).split("\n", 1)
+    first, _, others = re.sub(r"(?m)^R:.*\n", "", text).partition("\n")
     # A line that ends in a backslash goes on in the next one, unless a field comes between.
     others = re.sub(r"\\[ \t]*\n(?![A-Za-z]:(?![|:])|%)", "", others)
     return f"{first}\nR:{rhythm}\n{others}" if rhythm else f"{first}\n{others}"

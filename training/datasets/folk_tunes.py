@@ -61,9 +61,13 @@ def load(split, dataset="folk", manual_dir=None, data_dir=None):
         raise ValueError(f"split is one of {', '.join(SPLITS)}. Received: {split!r}")
     if dataset not in DATASETS:
         raise ValueError(f"dataset is one of {', '.join(DATASETS)}. Received: {dataset!r}")
-    chosen = _divided(dataset, manual_dir, data_dir)[split]
+    return examples(_divided(dataset, manual_dir, data_dir)[split])
+
+
+def examples(tunes):
+    """A list of dicts with tune, title, rhythm and source, str each, as the `tf.data.Dataset` of `load`."""
     return tf.data.Dataset.from_tensor_slices(
-        {name: tf.constant([tune[name] for tune in chosen], tf.string) for name in abc_collection.FEATURES}
+        {name: tf.constant([tune[name] for tune in tunes], tf.string) for name in abc_collection.FEATURES}
     )
 
 

@@ -80,7 +80,7 @@ def read(path, limit=LIMIT):
 
 def _read_folder(path, limit):
     texts, total, enough, no_text, failed = [], 0, False, [], []
-    for file in _files(path, failed):
+    for file in files_below(path, failed):
         try:
             text, size = _read_file(file, limit - total)
             enough = size < os.path.getsize(file)
@@ -110,8 +110,13 @@ def _read_folder(path, limit):
     return "".join(texts), f"Left out of {path}: {'; '.join(notes)}." if notes else ""
 
 
-def _files(folder, failed):
-    """All files below a folder, in the order of their names, without links and what is hidden."""
+def files_below(folder, failed):
+    """All files below a folder, in the order of their names, without links and what is hidden.
+
+    Args:
+        folder: path.
+        failed: list, to which folders that cannot be read are added.
+    """
     for current, folders, names in os.walk(folder, onerror=lambda error: failed.append(error.filename)):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):

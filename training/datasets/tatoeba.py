@@ -5,18 +5,14 @@ English-Vietnamese one grows at its address, and the project's figures are those
 pairs. Neither has a standard split. The licence is CC BY 2.0 FR.
 
 The same sentence stands there in many translations ("Go." is Ve, Vete, Vaya, Váyase), and each of these translates
-other sentences ("Leave."). A split at random would ask in the test what was told in training. So all pairs that are
-joined by a sentence of either language, up to case, punctuation and contractions, are one cluster, and a cluster goes
-to one split as a whole. What remains is that sentences look alike: many a test sentence differs from one in training
-in one word ("Tom is happy." and "Tom is busy."). That is the nature of a phrase collection, and makes figures on it
-higher than those on news.
+other sentences ("Leave."). A split at random would ask in the test what was told in training. So a cluster, as of
+`pairs.cluster`, goes to one split as a whole. What remains is that sentences look alike: many a test sentence differs
+from one in training in one word ("Tom is happy." and "Tom is busy."). That is the nature of a phrase collection, and
+makes figures on it higher than those on news.
 """
 
 import collections
-import hashlib
 import os
-import re
-import unicodedata
 import zipfile
 import zlib
 
@@ -34,17 +30,6 @@ FEWEST = {"es": 118_964, "vi": 8_050}  # pairs
 # Of a thousand clusters, how many go to test and to validation: about 1,500 and 1,000 sentences; about 500 and 300.
 SHARES = {"es": (15, 10), "vi": (85, 50)}
 DAMAGES = (zipfile.BadZipFile, EOFError, zlib.error, UnicodeDecodeError)
-_CONTRACTIONS = (
-    (r"\bcan't\b", "cannot"),
-    (r"\bcan not\b", "cannot"),
-    (r"\bwon't\b", "will not"),
-    (r"n't\b", " not"),
-    (r"'m\b", " am"),
-    (r"'re\b", " are"),
-    (r"'ve\b", " have"),
-    (r"'ll\b", " will"),
-    (r"'s\b", " is"),
-)
 
 
 class Tatoeba(tfds.core.GeneratorBasedBuilder):
@@ -75,7 +60,7 @@ class Tatoeba(tfds.core.GeneratorBasedBuilder):
         files = common.manual_files(dl_manager, [path])
         archive = files[path] if files else dl_manager.download(ADDRESSES[language])
         rows = _read(archive, language)
-        clusters = cluster(rows)
+        clusters = pairs.cluster(rows)
         splits = collections.defaultdict(list)
         for number, (row, name) in enumerate(zip(rows, clusters)):
             splits[split_of(name, language)].append((number, row, name))
@@ -117,44 +102,9 @@ def load(split, source="en", target="es", manual_dir=None, data_dir=None):
     return pairs.dataset(columns[source], columns[target], split)
 
 
-def normal_form(sentence):
-    """A sentence less what its paraphrases differ in without being others: case, punctuation, contractions."""
-    sentence = unicodedata.normalize("NFKC", sentence).casefold().replace("\u2019", "'")
-    for pattern, replacement in _CONTRACTIONS:
-        sentence = re.sub(pattern, replacement, sentence)
-    return " ".join(re.findall(r"\w+", sentence))
-
-
-def cluster(rows):
-    """For each pair of sentences the name of its cluster.
-
-    Args:
-        rows: list of pairs of str. Pairs that share a sentence of either language, up to its normal form, are in one
-            cluster, and so are pairs that are joined by others.
-
-    Returns:
-        List of str: the first, by the alphabet, of the cluster's English sentences in normal form.
-    """
-    parents = {}
-
-    def root(node):
-        while (parent := parents.setdefault(node, node)) != node:
-            parents[node] = node = parents[parent]
-        return node
-
-    for english, other in rows:
-        a, b = root(("en", normal_form(english))), root(("other", normal_form(other)))
-        parents[a] = b
-    names = {}
-    for english, _ in rows:
-        node = root(("en", normal_form(english)))
-        names[node] = min(names.get(node, normal_form(english)), normal_form(english))
-    return [names[root(("en", normal_form(english)))] for english, _ in rows]
-
-
 def split_of(name, language):
     """The split of a cluster, by a hash of its name: the same in every edition of the file that has the cluster."""
-    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32 * 1000
+    place = pairs.place(name) * 1000
     test, validation = SHARES[language]
     return "test" if place < test else "validation" if place < test + validation else "train"
 

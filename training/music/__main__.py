@@ -2,6 +2,8 @@
 
 python -m training.music --manual_dir DIR           (or SEQKERAS_MANUAL_DIR; without either, the tunes are downloaded)
 python -m training.music --evaluate                                 the shipped model's figures once more
+python -m training.music --dataset folder --folder tunes --workdir runs/mine/music --export runs/mine/saved_models/music
+                                                                    your own tunes, files in ABC notation
 python -m training.music --dataset sample --epochs 3 --workdir runs/sample --export runs/sample/saved_model
 """
 
@@ -11,9 +13,9 @@ import json
 import keras
 
 from seqkeras.models import LanguageModel
-from training import loop
+from training import Stop, loop, release
 from training.config import option, parse
-from training.datasets import folk_tunes
+from training.datasets import abc_folder, folk_tunes
 from training.music import data, evaluation
 from training.music.model import Music
 
@@ -21,8 +23,11 @@ from training.music.model import Music
 @dataclasses.dataclass(frozen=True)
 class Config:
     dataset: str = option(
-        "folk", "Irish and Nottingham tunes together", choices=("folk", "irish", "nottingham", "sample")
+        "folk",
+        "Irish and Nottingham tunes together; sample is composed by us, folder is your own",
+        choices=("folk", "irish", "nottingham", "sample", "folder"),
     )
+    folder: str | None = option(None, "with --dataset folder: where the files in ABC notation are")
     manual_dir: str | None = option(
         None, "folder with irish_abc/ and nottingham_abc/; downloaded if none", may_change=True
     )
@@ -57,11 +62,17 @@ class Config:
 
 
 def main(config):
-    tunes = {split: load(config, split) for split in ("train", "validation", "test")}
+    if config.evaluate:
+        # As it was made, whatever the defaults are now.
+        config = dataclasses.replace(config, **release.read_config(config.export))
+    if config.dataset != "folder" and config.folder:
+        raise Stop("--folder is read with --dataset folder alone; give that too.")
+    workdir = None if config.evaluate else loop.start(config.workdir, config, seed=config.seed)
+    with loop.in_turn():
+        tunes = {split: load(config, split) for split in ("train", "validation", "test")}
     if config.evaluate:
         print(json.dumps(evaluation.evaluate(config, config.export, tunes), indent=2))
         return
-    workdir = loop.start(config.workdir, config, seed=config.seed)
 
     # Tunes, in all keys, and the symbols they are written in.
     keys = range(-5, 7) if config.transpose else (0,)
@@ -75,7 +86,7 @@ def main(config):
     # A stateful model, which reads a tune chunk by chunk.
     with loop.strategy().scope():
         model = LanguageModel(**architecture(config, len(symbols)), stateful=True, seed=config.seed)
-        model.build({name: (config.batch_size, config.chunk) for name in ("inputs", "mask")})
+        model.build({name: (loop.rows_each(config.batch_size), config.chunk) for name in ("inputs", "mask")})
 
         def batches(epoch):
             return data.training_batches(train, encoder, config, epoch)
@@ -104,6 +115,7 @@ def main(config):
         seed=config.seed,
         xla=config.xla,
     )
+    loop.end_others()
 
     # Without its optimizer and its states: what writes, one symbol at a time.
     trained = LanguageModel(**architecture(config, len(symbols)))
@@ -125,7 +137,10 @@ def architecture(config, symbols):
 
 def load(config, split):
     """The tunes of a split in normal form: list of str."""
-    dataset = folk_tunes.load(split, config.dataset, manual_dir=config.manual_dir, data_dir=config.data_dir)
+    if config.dataset == "folder":
+        dataset = abc_folder.load(split, config.folder)
+    else:
+        dataset = folk_tunes.load(split, config.dataset, manual_dir=config.manual_dir, data_dir=config.data_dir)
     return [tune["tune"].decode() for tune in dataset.as_numpy_iterator()]
 
 

@@ -69,7 +69,9 @@ def vocabulary(tunes):
     counts = collections.Counter()
     for tune in tunes:
         counts.update({line(*field) for fields, _ in tune.versions.values() for field in fields.items()})
-    lines = [symbol for symbol, count in counts.items() if count >= RARE or symbol[0] in "KN"]
+    # Of a few tunes no metre may be common, and without one there would be no tune.
+    metre = max((symbol for symbol in counts if symbol[0] == "M"), key=counts.get)
+    lines = [symbol for symbol, count in counts.items() if count >= RARE or symbol[0] in "KN" or symbol == metre]
     bodies = [body for tune in tunes for _, body in tune.versions.values()]
     return Symbols.learn(bodies, sorted(lines, key=lambda symbol: (FIELDS.index(symbol[0]), symbol)))
 

@@ -18,6 +18,16 @@ ASKED_KEYS = ("Gmaj", "Dmaj", "Amaj", "Emin", "Ador", "Dmix", "Cmaj", "Fmaj", "B
 ASKED_METRES = ("4/4", "6/8", "2/4", "3/4", "9/8", "2/2")
 COPIED = 48  # characters in a row of one training tune's body
 IN_KEY = 0.9  # share of the time that a tune sounds within its scale
+# What a model card says of the tunes it was trained on.
+IRISH = "804 Irish dances (MIT licence, from the course 6.S191)"
+NOTTINGHAM = "the Nottingham Music Database (GPL-3.0) as cleaned by its editors, without their chord symbols"
+ABOUT = {
+    "folk": f"two collections, {IRISH} and {NOTTINGHAM}",
+    "irish": f"a collection of {IRISH}",
+    "nottingham": NOTTINGHAM,
+    "sample": "the project's own grammar; this model is an exercise",
+    "folder": "somebody's own",
+}
 
 
 def evaluate(config, path, tunes):
@@ -33,7 +43,7 @@ def evaluate(config, path, tunes):
     """
     folder = Path(path)
     if not (folder / "saved_model.pb").exists():
-        raise Stop(f"There is no SavedModel in {path}. Train one with python -m training.music.")
+        raise Stop(f"There is no SavedModel in {path}. Train one with {command(config)}.")
     model = tf.saved_model.load(str(folder))
     figures = {
         "bits_per_character": {
@@ -97,8 +107,11 @@ def written_figures(model, temperature, training_tunes):
         (ASKED_KEYS[random.integers(len(ASKED_KEYS))], ASKED_METRES[random.integers(len(ASKED_METRES))])
         for _ in range(TUNES)
     ]
-    known = {s.decode() for s in model.signatures["symbols"]()["symbols"].numpy()}
-    asked = [(k, m if data.line("M", m) in known else "4/4") for k, m in asked]
+    known = [s.decode() for s in model.signatures["symbols"]()["symbols"].numpy()]
+    keys, metres = ([s[2:-1] for s in known if s.startswith(f"{field}:")] for field in "KM")
+    # What it does not know it is not asked for.
+    common = "4/4" if "4/4" in metres else metres[0]
+    asked = [(k if k in keys else keys[i % len(keys)], m if m in metres else common) for i, (k, m) in enumerate(asked)]
     prompts = tf.constant([f"M:{m}\nK:{k}\n" for k, m in asked])
     music = model.signatures["serving_default"](
         prompt=prompts, length=tf.constant(2000), temperature=tf.constant(temperature), seed=tf.constant(1)
@@ -178,6 +191,11 @@ def save(model, config, rows, workdir, path):
     release.write_run(config, workdir, path)
 
 
+def command(config):
+    """The command that trains such a model."""
+    return "python -m training.music" + (" --dataset folder --folder FOLDER" if config.dataset == "folder" else "")
+
+
 def write_card(config, metrics, path):
     """Fills card.md in and writes it as model_card.md."""
     template = Path(__file__).with_name("card.md").read_text(encoding="utf-8")
@@ -193,5 +211,17 @@ def write_card(config, metrics, path):
         for name, values in metrics.get("baselines", {}).items()
     ]
     values = dataclasses.asdict(config) | metrics["run"] | metrics["tunes"]
-    values |= {"cell": config.cell.upper(), "tunes_written": TUNES, "written": "".join(written), "bits": "".join(rows)}
+    own = config.dataset == "folder"
+    dances = "short dance tunes of two or three parts in the keys of fiddle and flute"
+    values |= {
+        "kind": "tunes" if own else "folk tunes",
+        "trained_on": ABOUT[config.dataset],
+        "command": command(config),
+        "cell": config.cell.upper(),
+        "tunes_written": TUNES,
+        "written": "".join(written),
+        "bits": "".join(rows),
+        "others": "\n`python -m benchmarks.music` trains the others.\n" if len(rows) > 1 else "",
+        "knows": "tunes like these" if own else dances,
+    }
     (Path(path) / "model_card.md").write_text(template.format(**values), encoding="utf-8")

@@ -70,7 +70,8 @@ def main(config):
         print(json.dumps(evaluation.evaluate_saved_model(config.export, load(config, "test")), indent=2))
         return
     workdir = loop.start(config.workdir, config, seed=config.seed)
-    train, validation, test = (load(config, split) for split in ("train", "validation", "test"))
+    with loop.in_turn():
+        train, validation, test = (load(config, split) for split in ("train", "validation", "test"))
     ours = contrasts.load(config.contrasts) if config.contrasts else None
     everything = train if ours is None else train.concatenate(ours)
 
@@ -130,6 +131,7 @@ def main(config):
         seed=config.seed,
         xla=config.xla,
     )
+    loop.end_others()
 
     # Without its optimizer, whose variables would make the SavedModel three times as large.
     trained = SequenceClassifier(**classifier.config)

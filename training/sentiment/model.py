@@ -46,7 +46,9 @@ class AdversarialClassifier(SequenceClassifier):
         self.optimizer.apply(
             [tf.convert_to_tensor(g) + tf.convert_to_tensor(m) for g, m in zip(gradients, more)], variables
         )
-        self._loss_tracker.update_state(loss, sample_weight=tf.shape(ids)[0])
+        # Keras divides a loss by the number of replicas.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._loss_tracker.update_state(loss * replicas, sample_weight=tf.shape(ids)[0])
         return self.compute_metrics(ids, targets, outputs, sample_weight=weights)
 
     def get_config(self):

@@ -5,11 +5,14 @@ python -m training.translation --pair en-vi --parent runs/translation/en-es     
 python -m training.translation --pair en-de --evaluate                          the shipped model's figures once more
 python -m training.translation --pair en-fr --attention none --workdir runs/plain --baseline "without attention"
                                                             a variant; its figures go beside the shipped model's
+python -m training.translation --dataset files --pair en-it --source_file english.txt --target_file italian.txt
+    --workdir runs/mine --export runs/mine/saved_models/translation      your own texts, of any two languages
 python -m training.translation --pair en-fr --dataset sample --epochs 5 --workdir runs/sample --export runs/sample
 """
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import tensorflow as tf
@@ -45,8 +48,16 @@ BY_PAIR = {
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    pair: str = option("en-de", "source and target language", choices=tuple(data.SETS))
-    dataset: str = option("own", "the pair's own; sample is our phrase book, en-fr or fr-en", choices=("own", "sample"))
+    pair: str = option(
+        "en-de", f"source and target language: {', '.join(data.SETS)}; with --dataset files any two, such as en-it"
+    )
+    dataset: str = option(
+        "own",
+        "the pair's own; sample is our phrase book, en-fr or fr-en; files are yours",
+        choices=("own", "sample", "files"),
+    )
+    source_file: str | None = option(None, "with --dataset files: a text file in UTF-8, a sentence a line")
+    target_file: str | None = option(None, "likewise: its translation, line by line")
     manual_dir: str | None = option(None, "folder with multi30k/ or tatoeba/; downloaded if none", may_change=True)
     data_dir: str | None = option(None, "where TFDS keeps what it prepared; its own folder if none", may_change=True)
     workdir: str = option("runs/translation", "the run is in a folder of it named as the pair", may_change=True)
@@ -109,13 +120,16 @@ def main(config):
     if config.evaluate:
         # As it was made, whatever the defaults are now.
         config = dataclasses.replace(config, **release.read_config(config.export))
+    check(config)
+    if config.evaluate:
         print(json.dumps(evaluation.evaluate(config, config.export), indent=2, ensure_ascii=False))
         return
     if config.baseline:
         release.shipped(config.export)  # before hours of work
     workdir = loop.start(config.workdir, config, seed=config.seed)
-    train, validation = (data.columns(data.load(config, split)) for split in ("train", "validation"))
-    subwords = learn(train, config, workdir)
+    with loop.in_turn():
+        train, validation = (data.columns(data.load(config, split)) for split in ("train", "validation"))
+        subwords = learn(train, config, workdir)
     held_out = [data.encode(texts, side) for texts, side in zip(validation, subwords)]
     print(
         f"{len(train[0]):,} pairs to train on, {len(validation[0]):,} held out, {len(subwords[0]):,} subwords",
@@ -158,13 +172,15 @@ def main(config):
         seed=config.seed,
         xla=config.xla,
     )
+    loop.end_others()
 
     # Without its optimizer.
     trained = build(config, len(subwords[0]))
     trained.set_weights(model.get_weights())
     translator = Translator(trained, subwords, config.width, length_penalty=0.0)
     pairs = list(data.load(config, "validation").as_numpy_iterator())
-    translator.length_penalty, bleu = evaluation.choose_penalty(translator, pairs, config.width)
+    target = config.pair.split("-")[1]
+    translator.length_penalty, bleu = evaluation.choose_penalty(translator, pairs, config.width, target)
     run = {
         "pairs": len(train[0]),
         "held_out": len(pairs),
@@ -187,12 +203,26 @@ def main(config):
 
 def settled(config):
     """The configuration with the pair's own values where none were given, and its folders."""
-    values = DEFAULTS | BY_PAIR.get(config.pair, {})
+    if not re.fullmatch("[a-z]{2,3}-[a-z]{2,3}", config.pair):
+        raise Stop(f"--pair wants the codes of two languages, such as en-it. Received: {config.pair}")
+    # A pair's own values are those that its own set wants.
+    values = DEFAULTS | (BY_PAIR.get(config.pair, {}) if config.dataset != "files" else {})
     values = {name: value for name, value in values.items() if getattr(config, name) is None}
     folders = {name: str(Path(getattr(config, name)) / config.pair) for name in ("workdir", "export")}
+    return dataclasses.replace(config, **values, **folders)
+
+
+def check(config):
+    """Raises Stop where the data set has not the pair, or files are given that it would not read."""
+    if config.dataset != "files" and (config.source_file or config.target_file):
+        raise Stop("--source_file and --target_file are read with --dataset files alone; give that too.")
     if config.dataset == "sample" and config.pair not in ("en-fr", "fr-en"):
         raise Stop(f"Our phrase book is English and French: give --pair en-fr or fr-en, not {config.pair}.")
-    return dataclasses.replace(config, **values, **folders)
+    if config.dataset == "own" and config.pair not in data.SETS:
+        raise Stop(
+            f"--pair wanted one of {', '.join(data.SETS)}. Received: {config.pair}. For other languages give texts of "
+            "your own, with --dataset files."
+        )
 
 
 def learn(texts, config, workdir):
@@ -200,7 +230,12 @@ def learn(texts, config, workdir):
     paths = [workdir / name for name in SUBWORDS]
     if not all(path.exists() for path in paths):
         corpora = [tf.data.Dataset.from_tensor_slices(side).batch(1000) for side in texts]
-        for side, path in zip(Subwords.learn_joint(corpora, config.vocabulary), paths):
+        try:
+            learnt = Subwords.learn_joint(corpora, config.vocabulary)
+        except ValueError as error:
+            # Of Chinese and the like there are more characters than there are subwords of others.
+            raise Stop(f"{error}. Give a greater --vocabulary.") from None
+        for side, path in zip(learnt, paths):
             side.save(path)
     return [Subwords.load(path) for path in paths]
 

@@ -3,10 +3,11 @@
 import tensorflow as tf
 
 from seqkeras.text.subwords import START
-from training.datasets import multi30k, phrase_book, tatoeba
+from training.datasets import multi30k, parallel_files, phrase_book, tatoeba
 
 # A batch's source and target are padded to a boundary each, of which XLA meets few pairs.
 BOUNDARIES = (6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 36, 50, 100)
+# Of each pair its own set.
 SETS = {"en-de": multi30k, "en-fr": multi30k, "fr-en": multi30k, "en-es": tatoeba, "en-vi": tatoeba}
 LANGUAGES = {"en": "English", "de": "German", "fr": "French", "es": "Spanish", "vi": "Vietnamese"}
 # What a model card says of each.
@@ -22,16 +23,27 @@ ABOUT = {
         "than they would be on news"
     ),
     "phrase_book": "640 sentences that the project's own grammar composed. This model is an exercise",
+    "parallel_files": (
+        "somebody's own texts, a file in each language. Pairs that share a sentence, up to case, punctuation and "
+        "contractions, are on one side of the split, a twentieth of such groups to choose by and a twentieth to test on"
+    ),
 }
 
 
 def set_of(config):
     """The module of the data set that `config` names."""
-    return phrase_book if config.dataset == "sample" else SETS[config.pair]
+    return {"sample": phrase_book, "files": parallel_files}.get(config.dataset) or SETS[config.pair]
+
+
+def language(code):
+    """The name of a language, or its code in capitals where we know none."""
+    return LANGUAGES.get(code, code.upper())
 
 
 def load(config, split):
     """The pairs of a split: dataset of the examples that `training.datasets.pairs` describes."""
+    if config.dataset == "files":
+        return parallel_files.load(split, config.source_file, config.target_file)
     source, target = config.pair.split("-")
     return set_of(config).load(split, source, target, manual_dir=config.manual_dir, data_dir=config.data_dir)
 

@@ -1,6 +1,7 @@
 """What a shipped translator is worth, by sacrebleu; and how it is written out."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import tensorflow as tf
 
 from seqkeras import export
 from training import Stop, release
-from training.datasets import multi30k, tatoeba
+from training.datasets import multi30k
+from training.datasets.pairs import normal_form
 from training.translation import data
 from training.translation.model import MOST_WORDS, TOGETHER
 
@@ -21,16 +23,18 @@ METRICS = {
     # Tokens as they are: sacrebleu would put them together again, and warns.
     "bleu_lc_norm_tok": sacrebleu.BLEU(tokenize="none", force=True),
 }
+# What BLEU counts, by sacrebleu's name, in languages that write no spaces between words.
+TOKENS = {"zh": "zh"} | dict.fromkeys(("ja", "th", "lo", "km", "my", "bo"), "char")
 LENGTHS = (5, 10, 15, 20, 25)  # words of a source sentence, the borders of the classes
 
 
-def choose_penalty(translator, pairs, width):
+def choose_penalty(translator, pairs, width, language=None):
     """The length penalty of the best BLEU on held-out sentences, and the BLEU of each: float, dict."""
     beam = tf.function(translator.beam, input_signature=_specs("text", "width", "length_penalty"))
     bleu = {}
     for penalty in PENALTIES:
         hypotheses = translate(beam, pairs, width, penalty)
-        bleu[penalty] = score("bleu", hypotheses, pairs)
+        bleu[penalty] = score("bleu", hypotheses, pairs, language)
     return max(bleu, key=bleu.get), bleu
 
 
@@ -67,23 +71,21 @@ def evaluate(config, path):
         Dict for metrics.json.
     """
     if not (Path(path) / "saved_model.pb").exists():
-        raise Stop(
-            f"There is no SavedModel in {path}. Train one with python -m training.translation --pair {config.pair}."
-        )
+        raise Stop(f"There is no SavedModel in {path}. Train one with {command(config)}.")
     metrics = release.read_metrics(path)
     model = tf.saved_model.load(str(path))
     pairs = list(data.load(config, "test").as_numpy_iterator())
-    tests = {}
+    tests, language = {}, config.pair.split("-")[1]
     for name, width, penalty in (("greedy", 1, 0.0), ("beam", config.width, metrics["run"]["length_penalty"])):
         hypotheses = translate(model.signatures["beam"], pairs, width, penalty)
         tests[name] = figures_of(hypotheses, pairs, config)
     metrics["test"] = {
         "sentences": len(pairs),
         **tests,
-        "signatures": {metric: str(METRICS[metric].get_signature()) for metric in tests["beam"]},
-        "bleu_by_length": by_length(hypotheses, pairs),
+        "signatures": {name: str(metric(name, language).get_signature()) for name in tests["beam"]},
+        "bleu_by_length": by_length(hypotheses, pairs, language),
     }
-    if config.parent and config.dataset == "own":
+    if config.parent and config.dataset == "own" and Path(config.parent).name in data.SETS:
         metrics["test"]["met_by_parent"] = met_by_parent(config, pairs)
     release.write_metrics(path, metrics)
     write_card(config, metrics, path)
@@ -100,12 +102,14 @@ def write_baseline(translator, config, run):
     pairs = list(data.load(config, "test").as_numpy_iterator())
     hypotheses = translate(beam, pairs, config.width, translator.length_penalty)
     figures = figures_of(hypotheses, pairs, config)
-    release.write_variant(config, figures, run | {"bleu_by_length": by_length(hypotheses, pairs)})
+    lengths = by_length(hypotheses, pairs, config.pair.split("-")[1])
+    release.write_variant(config, figures, run | {"bleu_by_length": lengths})
 
 
 def figures_of(hypotheses, pairs, config):
     """The metrics of translations, dict; on Multi30k with BLEU in its own form."""
-    figures = {metric: score(metric, hypotheses, pairs) for metric in ("bleu", "chrf")}
+    language = config.pair.split("-")[1]
+    figures = {name: score(name, hypotheses, pairs, language) for name in ("bleu", "chrf")}
     if data.set_of(config) is multi30k:
         figures["bleu_lc_norm_tok"] = tokenised_bleu(hypotheses, config)
     return figures
@@ -140,9 +144,15 @@ def references(pairs):
     return [[texts[i] if i < len(texts) else None for texts in found] for i in range(max(map(len, found)))]
 
 
-def score(metric, hypotheses, pairs):
-    """One of METRICS, of translations as they stand, from 0 to 100."""
-    return round(METRICS[metric].corpus_score(hypotheses, references(pairs)).score, 2)
+@functools.cache
+def metric(name, language=None):
+    """One of METRICS, for translations into a language."""
+    return sacrebleu.BLEU(tokenize=TOKENS[language]) if name == "bleu" and language in TOKENS else METRICS[name]
+
+
+def score(name, hypotheses, pairs, language=None):
+    """What `metric` says of translations as they stand, from 0 to 100."""
+    return round(metric(name, language).corpus_score(hypotheses, references(pairs)).score, 2)
 
 
 def tokenised_bleu(hypotheses, config):
@@ -157,7 +167,7 @@ def tokenised_bleu(hypotheses, config):
     return score("bleu_lc_norm_tok", hypotheses, list(pairs.as_numpy_iterator()))
 
 
-def by_length(hypotheses, pairs):
+def by_length(hypotheses, pairs, language=None):
     """BLEU by the number of words in the source: list of dicts with from, to (None: no end), sentences, bleu."""
     lengths = np.array([len(pair["source"].split()) for pair in pairs])
     rows = []
@@ -165,7 +175,7 @@ def by_length(hypotheses, pairs):
         places = np.flatnonzero((lengths > low) & (lengths <= (high or lengths.max())))
         if len(places) >= 20:
             some = [pairs[place] for place in places]
-            bleu = score("bleu", [hypotheses[place] for place in places], some)
+            bleu = score("bleu", [hypotheses[place] for place in places], some, language)
             rows.append({"from": low + 1, "to": high, "sentences": len(places), "bleu": bleu})
     return rows
 
@@ -182,8 +192,14 @@ def _specs(*names):
 def met_by_parent(config, pairs):
     """How many of the sources its parent was trained on, with translations into another language."""
     parent = dataclasses.replace(config, pair=Path(config.parent).name)
-    met = {tatoeba.normal_form(source.decode()) for source in data.columns(data.load(parent, "train"))[0].numpy()}
-    return sum(tatoeba.normal_form(pair["source"].decode()) in met for pair in pairs)
+    met = {normal_form(source.decode()) for source in data.columns(data.load(parent, "train"))[0].numpy()}
+    return sum(normal_form(pair["source"].decode()) in met for pair in pairs)
+
+
+def command(config):
+    """The command that trains such a model."""
+    files = "--dataset files --source_file SOURCE --target_file TARGET " if config.dataset == "files" else ""
+    return f"python -m training.translation {files}--pair {config.pair}"
 
 
 def write_card(config, metrics, path):
@@ -211,15 +227,17 @@ def write_card(config, metrics, path):
         began += f", which had met {test['met_by_parent']:,} of the test's sentences, with other translations"
     values = dataclasses.asdict(config) | run
     values |= {
-        "source": data.LANGUAGES[source],
-        "target": data.LANGUAGES[target],
+        "source": data.language(source),
+        "target": data.language(target),
+        "command": command(config),
         "trained_on": data.ABOUT[data.set_of(config).__name__.rpartition(".")[2]],
         "cell": config.cell.upper(),
         "sentences": test["sentences"],
         "together": TOGETHER,
         "most_words": MOST_WORDS,
         "figures": release.table(rows),
-        "by_length": release.table(lengths),
+        "by_length": release.table(lengths) if test["bleu_by_length"] else "No length has twenty sentences.",
+        "beyond": "else" if config.dataset == "files" else "of news, names or numbers",
         "signatures": "\n".join(f"- {name}: `{signature}`" for name, signature in test["signatures"].items()),
         "validation": ", ".join(f"{penalty}: {bleu}" for penalty, bleu in run["validation_bleu"].items()),
         "began": f"{began}." if began else "",

@@ -208,6 +208,14 @@ def test_transposing_out_of_reach_is_refused():
             abc.transpose(JIG, semitones)
 
 
+def test_what_grows_too_long_to_be_read_again_is_refused():
+    text = "M:4/4\nK:D\n" + "a" * 9_989
+    assert abc.check(text).parses
+    for write in (abc.normalise, abc.full, lambda text: abc.transpose(text, 0)):
+        with pytest.raises(ABCError, match="at the most. Written out, it has 10,0"):
+            write(text)
+
+
 def test_transposing_keeps_the_place_in_the_scale():
     assert abc.transpose("M:6/8\nK:Dmaj\nDFA d>ef|=c^GB, (3ABc d|]\n", 2) == (
         "M:6/8\nK:Emaj\nEGB e>fg|=d^Ac, (3Bcd e|]\n".replace("c,", "C")

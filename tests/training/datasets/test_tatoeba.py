@@ -5,11 +5,9 @@ import pytest
 
 from tests.training.datasets import small_files
 from training import Stop
-from training.datasets import tatoeba
+from training.datasets import pairs, tatoeba
 
 PAIRS = [(f"Sentence number {i}.", f"Frase número {i}.", "attribution") for i in range(300)]
-# One cluster: joined by the English, by its contraction, and by the Spanish.
-CLUSTER = [("I am here.", "Estoy aquí."), ("I'm here!", "Aquí estoy."), ("Here I am", "¡Estoy aquí!"), ("Hi", "aqui")]
 
 
 def write_archive(folder, rows, language="es"):
@@ -47,7 +45,7 @@ class TatoebaTest(small_files.SmallFiles):
         with pytest.MonkeyPatch.context() as patch:
             for change in cls.PATCHES:
                 patch.setattr(*change)
-            splits = [tatoeba.split_of(name, "es") for name in tatoeba.cluster([row[:2] for row in PAIRS])]
+            splits = [tatoeba.split_of(name, "es") for name in pairs.cluster([row[:2] for row in PAIRS])]
         cls.SPLITS = {split: splits.count(split) for split in ("train", "validation", "test")}
         super().setUpClass()
 
@@ -63,21 +61,6 @@ def test_every_pair_is_in_one_split(small):
     backwards = [row for split in ("train", "validation", "test") for row in read(small, split, "es", "en")]
     assert sorted((r["target"].decode(), r["source"].decode()) for r in backwards) == sorted(row[:2] for row in PAIRS)
     assert 10 < len(read(small, "test")) < 60 and 10 < len(read(small, "validation")) < 60
-
-
-def test_the_normal_form_leaves_what_paraphrases_share():
-    assert tatoeba.normal_form("I CAN'T — won’t!") == tatoeba.normal_form("i cannot, will not")
-    assert tatoeba.normal_form("¿Qué?") == "qué"
-    assert tatoeba.normal_form("Đi!") != tatoeba.normal_form("Di!")
-
-
-def test_what_shares_a_sentence_is_one_cluster():
-    names = tatoeba.cluster(CLUSTER)
-    assert names[0] == names[1] == names[2] == "here i am" != names[3]
-    # Joined through others alone, whatever the order.
-    chain = [(str(i // 2), f"{(i + 1) // 2}") for i in range(20)]
-    for rows in (chain, chain[::-1], chain[1::2] + chain[::2]):
-        assert set(tatoeba.cluster(rows)) == {"0"}
 
 
 def test_a_cluster_stays_whole_whatever_else_there_is(small, monkeypatch):
@@ -137,6 +120,6 @@ def test_the_real_file(tmp_path):
         for row in tatoeba.load(split, "en", "vi", data_dir=tmp_path).as_numpy_iterator():
             count[split] += 1
             for i, sentence in enumerate((row["source"], *row.get("references", [row["target"]]))):
-                key = (i > 0, tatoeba.normal_form(sentence.decode()))
+                key = (i > 0, pairs.normal_form(sentence.decode()))
                 assert sentences.setdefault(key, split) == split
     assert count == {"train": 7_046, "validation": 286, "test": 498}

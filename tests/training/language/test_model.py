@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,9 +15,16 @@ def language(request):
     return request.getfixturevalue(request.param)
 
 
+@functools.cache
+def compiled(language):
+    """What writes in a SavedModel."""
+    prompt, number = tf.TensorSpec((None,), tf.string), tf.TensorSpec((), tf.int32)
+    return tf.function(language.write, input_signature=[prompt, number, tf.TensorSpec(()), number])
+
+
 def write(language, prompts, length=12, temperature=1.0, seed=1):
     arguments = tf.constant(length), tf.constant(temperature, tf.float32), tf.constant(seed)
-    return [text.decode() for text in language.write(tf.constant(prompts), *arguments)["text"].numpy()]
+    return [text.decode() for text in compiled(language)(tf.constant(prompts), *arguments)["text"].numpy()]
 
 
 def score(language, texts):

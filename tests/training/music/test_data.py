@@ -57,6 +57,11 @@ def test_a_dance_that_few_tunes_have_is_no_symbol(tunes):
     assert "R:reel\n" not in symbols and "K:Gmaj\n" in symbols
 
 
+def test_a_few_tunes_have_a_metre_all_the_same(tunes):
+    symbols = data.vocabulary([tunes[0], *tunes[1:4:2]]).symbols
+    assert "M:6/8\n" in symbols and "M:4/4\n" not in symbols
+
+
 def test_a_tune_there_and_back(tunes, encoder):
     fields, body = tunes[0].versions[0]
     ids = encoder(fields, body, order=("K", "R", "M"))

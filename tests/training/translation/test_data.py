@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from seqkeras.text.subwords import END, START
-from training.datasets import multi30k, phrase_book, tatoeba
+from training.datasets import multi30k, parallel_files, phrase_book, tatoeba
 from training.translation import data
 from training.translation.__main__ import Config
 
@@ -28,7 +28,10 @@ def test_every_pair_of_languages_has_its_set():
     for pair, module in data.SETS.items():
         assert data.set_of(Config(pair=pair)) is module and set(pair.split("-")) <= set(data.LANGUAGES)
     assert data.set_of(CONFIG) is phrase_book
-    assert {module.__name__.rpartition(".")[2] for module in (multi30k, tatoeba, phrase_book)} == set(data.ABOUT)
+    assert data.set_of(Config(pair="en-it", dataset="files")) is parallel_files
+    sets = (multi30k, tatoeba, phrase_book, parallel_files)
+    assert {module.__name__.rpartition(".")[2] for module in sets} == set(data.ABOUT)
+    assert (data.language("fr"), data.language("xx")) == ("French", "XX")
 
 
 def test_columns_keep_the_order():

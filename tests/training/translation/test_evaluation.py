@@ -67,6 +67,15 @@ def test_signatures_name_the_tokens():
     assert "tok:13a" in names["bleu"] and "tok:none" in names["bleu_lc_norm_tok"] and "nc:6" in names["chrf"]
 
 
+def test_without_spaces_between_words_bleu_counts_characters():
+    cats = pair("a", "我喜欢猫和狗。")
+    for language, tokens in (("zh", "tok:zh"), ("ja", "tok:char"), ("it", "tok:13a"), (None, "tok:13a")):
+        figure = evaluation.score("bleu", ["我喜欢猫和鸟。"], [cats], language)
+        assert (figure > 30) == (language in ("zh", "ja"))
+        assert tokens in str(evaluation.metric("bleu", language).get_signature())
+    assert evaluation.metric("chrf", "zh") is evaluation.METRICS["chrf"]
+
+
 def test_figures_by_length():
     lengths = [3] * 30 + [5] * 20 + [6] * 40 + [12] * 19 + [40] * 25
     pairs = [pair(" ".join(["w"] * length), "one two three four five") for length in lengths]

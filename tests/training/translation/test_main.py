@@ -1,13 +1,15 @@
 """The whole way on the phrase book: train, measure, export, measure again; and what goes wrong said in one sentence."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from training import Stop, loop
+from training import Stop, loop, release
 from training.config import parse
+from training.datasets import phrase_book
 from training.translation import __main__ as translation
 from training.translation.__main__ import BY_PAIR, DEFAULTS, SUBWORDS, Config, begin_with, build, settled
 from training.translation.evaluation import write_card
@@ -113,6 +115,7 @@ def test_each_pair_has_its_own_values():
             assert getattr(config, name) == value
         assert not [name for name in DEFAULTS if getattr(config, name) is None]
         assert config.workdir == f"runs/translation/{pair}" and config.export == f"saved_models/translation/{pair}"
+    assert vars(settled(Config(pair="en-de", dataset="files"))).items() >= DEFAULTS.items()  # not of that set
     assert settled(Config(pair="en-vi", epochs=3, subword_dropout=0.0)).epochs == 3
     assert settled(Config(pair="en-vi", epochs=3, subword_dropout=0.0)).subword_dropout == 0.0
 
@@ -121,6 +124,49 @@ def test_each_pair_has_its_own_values():
 def test_the_phrase_book_has_one_pair_of_languages(pair):
     with pytest.raises(Stop, match=f"--pair en-fr or fr-en, not {pair}"):
         translation.main(Config(pair=pair, dataset="sample"))
+
+
+def test_other_pairs_want_files_of_ones_own():
+    with pytest.raises(Stop, match="one of en-de, en-fr, fr-en, en-es, en-vi. Received: en-it.*--dataset files"):
+        translation.main(Config(pair="en-it"))
+    with pytest.raises(Stop, match="read with --dataset files alone"):
+        translation.main(Config(source_file="a.txt", target_file="b.txt"))
+    with pytest.raises(Stop, match="--source_file english.txt --target_file italian.txt"):
+        translation.data.load(Config(pair="en-it", dataset="files"), "train")
+    for pair in ("EN-it", "en", "en-it-de", "../en-it", "en_it"):
+        with pytest.raises(Stop, match="two languages, such as en-it. Received: "):
+            translation.main(Config(pair=pair, dataset="files"))
+
+
+def test_a_model_of_ones_own_files_is_measured_on_them(saved, tmp_path, capsys):
+    rows = phrase_book.write(220)
+    files = [f"--{name}_file={tmp_path}/{name}.txt" for name in ("source", "target")]
+    for name, column in zip(("source", "target"), zip(*rows)):
+        (tmp_path / f"{name}.txt").write_text("\n".join(column), encoding="utf-8")
+    # The phrase book's model, as if it had been trained on them.
+    export = shutil.copytree(saved, tmp_path / "model" / "en-xx")
+    options = ["--pair=en-xx", "--dataset=files", *files, "--embedding_size=8", "--units=6", "--width=2"]
+    release.write_run(settled(parse(Config, options)), saved.parent, export)
+    run = {"pairs": 200, "subwords": 400, "parameters": 1234, "minutes": 1, "machine": "a machine", "epochs_run": 1}
+    run |= {"best_epoch": 1, "length_penalty": 0.0, "validation_bleu": {"0.0": 1.5}}
+    release.write_metrics(export, {"run": run})
+    config = (export / "config.json").read_text()
+    assert str(tmp_path) not in config and '"dataset": "files"' in config
+    translation.main(parse(Config, ["--pair=en-xx", "--evaluate", f"--export={tmp_path}/model", *files]))
+    tested = json.loads(capsys.readouterr().out)["test"]
+    assert 0 < tested["sentences"] < 40 and tested["bleu_by_length"] == []
+    card = (export / "model_card.md").read_text()
+    for said in ("# Translation, English to XX\n", "somebody's own texts", "--dataset files --source_file SOURCE"):
+        assert said in card
+    assert "news" not in card and str(tmp_path) not in card and "{" not in card
+    with pytest.raises(Stop, match="--dataset files wants two text files"):
+        translation.main(parse(Config, ["--pair=en-xx", "--evaluate", f"--export={tmp_path}/model"]))
+
+
+def test_a_vocabulary_too_small_for_a_script_is_said_in_a_sentence(tmp_path):
+    texts = ["".join(map(chr, range(0x4E00, 0x4E00 + 400)))] * 5
+    with pytest.raises(Stop, match="have 8.. characters.*size=300.*--vocabulary"):
+        translation.learn([texts, texts], Config(vocabulary=300), tmp_path)
 
 
 def test_nothing_to_evaluate_is_said_in_a_sentence(tmp_path):
