@@ -51,7 +51,8 @@ ABOUT = {
         "When gradients explode, one step can throw the weights far away from all that was learnt. **Clipping** scales "
         "a gradient down whose norm is above a bound, and leaves its direction. Here the same training runs twice on "
         "the adding problem, from the same weights with the same data: once as it is, once clipped. Watch the norm "
-        "shoot up, and what the loss does then.",
+        "shoot up, and what the loss does then: Adam divides by the mean of past squared gradients, so that after a "
+        "huge one its steps are next to nothing for long.",
         "Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks (2013). Norms are "
         "measured before clipping; the optimizer is Adam.",
     ),

@@ -9,8 +9,9 @@ import pytest
 from apps import inside as logic
 from apps import trainings
 from tests.apps.conftest import at, visitor
-from tests.apps.test_inside import FAKE, row
+from tests.apps.test_inside import row
 from tests.apps.test_sentiment import everything, markup
+from tests.apps.test_trainings import FAKE
 from tests.apps.test_widgets import shown
 
 PARTS = ["units", "gates", "gradients", "clipping", "memory", "table"]

@@ -118,49 +118,35 @@ tunes = st.one_of(
     st.tuples(st.sampled_from([*_HEADS, ""]), _body, text, _body).map("".join),
 )
 
-# Tables, right and wrong: cells of all kinds, rows of several lengths, marks in and out of place.
-_CELLS = [
-    "text",
-    "label",
-    "image",
-    "caption",
-    "review",
-    "good",
-    "bad film",
-    "1",
-    "0",
-    "neg",
-    "Pos",
-    "a.png",
-    "",
-    " ",
-    "../x",
-    "NaN",
-]
-_cell = st.one_of(st.sampled_from(_CELLS), st.sampled_from(_PIECES), st.text(max_size=8))
-_quoted = st.one_of(
-    _cell, _cell.map(lambda cell: '"' + cell.replace('"', '""') + '"'), _cell.map(lambda cell: f'"{cell}')
-)
+# A cell of a table as a spreadsheet writes it, and as it should not stand there.
+_right = text.map(lambda cell: '"' + cell.replace('"', '""') + '"')
+_wrong = st.one_of(text.map(lambda cell: f'"{cell}'), st.text(max_size=8), st.sampled_from(_PIECES))
 
 
 @st.composite
-def csv_files(draw, header=None):
-    """The bytes of a CSV file, some with a header given; or any bytes."""
-    separator = draw(st.sampled_from([",", ",", ";", "\t"]))
-    width = draw(st.integers(1, 4))
-    rows = draw(
-        st.lists(
-            st.one_of(st.lists(_quoted, min_size=width, max_size=width), st.lists(_quoted, max_size=4)), max_size=8
+def csv_files(draw, header=("text", "number"), **columns):
+    """The bytes of a CSV file: a header and rows under it, with something wrong or not; or any bytes.
+
+    Args:
+        header: names of the columns.
+        **columns: strategies of the cells of some of them, text is that of others.
+    """
+    wrong = draw(st.sampled_from([None, None, "cell", "cells", "bytes", "header", "all"]))
+    if wrong == "all":
+        return draw(st.binary(max_size=80))
+    separator, end = draw(st.sampled_from([",", ",", ",", ";", "\t"])), draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    names = draw(st.permutations(header)) if wrong != "header" else draw(st.lists(_wrong, max_size=3))
+    cells = st.tuples(*(columns.get(name, _right) for name in names)).map(list)
+    rows = [list(names), *draw(st.lists(cells, max_size=8))]
+    row = rows[draw(st.integers(0, len(rows) - 1))]
+    if wrong == "cell" and row:
+        row[draw(st.integers(0, len(row) - 1))] = draw(_wrong)
+    if wrong == "cells":
+        row[draw(st.integers(0, len(row))) :] = draw(st.lists(_wrong, max_size=3))
+    data = bytearray(end.join(map(separator.join, rows)).encode())
+    if wrong == "bytes":
+        place = draw(st.integers(0, len(data)))
+        data[place:place] = draw(
+            st.sampled_from([b"\0", b"\xff", b"\xc3", b"\xef\xbb\xbf", b'"', b"\r", b"\n\n", b"\x1a"])
         )
-    )
-    if header and draw(st.integers(0, 3)):
-        rows = [header, *rows]
-    end = draw(st.sampled_from(["\n", "\r\n", "\r"]))
-    data = end.join(separator.join(row) for row in rows).encode() + draw(
-        st.sampled_from([end.encode(), b"", b"\xff", b"\0"])
-    )
-    return (
-        draw(st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe"])) + data
-        if draw(st.integers(0, 5))
-        else draw(st.binary(max_size=80))
-    )
+    return draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + bytes(data) + draw(st.sampled_from([b"", end.encode()]))

@@ -49,7 +49,10 @@ def folder(tmp_path_factory):
     return folder
 
 
-@given(sent.csv_files(header=["text", "label"]), st.sampled_from(list(csv_reviews.SHARES)))
+@given(
+    sent.csv_files(("text", "label"), label=st.sampled_from(list(csv_reviews.LABELS))),
+    st.sampled_from(list(csv_reviews.SHARES)),
+)
 @sent.examples(60)
 def test_reviews_to_learn_from_are_read_or_refused(folder, data, split):
     (folder / "reviews.csv").write_bytes(data)
@@ -61,7 +64,12 @@ def test_reviews_to_learn_from_are_read_or_refused(folder, data, split):
         assert found and all(row["label"] in (0, 1) and row["text"].decode().strip() for row in found)
 
 
-@given(st.one_of(sent.csv_files(header=["image", "caption"]), sent.text.map(str.encode)))
+@given(
+    st.one_of(
+        sent.csv_files(("image", "caption", "more"), image=st.sampled_from(["a.png", "./b.jpg", "../a.png", "c"])),
+        sent.text.map(str.encode),
+    )
+)
 @sent.examples(80)
 def test_captions_to_learn_from_are_read_or_refused(folder, data):
     (folder / "captions.csv").write_bytes(data)

@@ -156,7 +156,7 @@ def test_the_workers_of_tf_config(monkeypatch, text, number_and_count):
 
 @pytest.mark.parametrize(
     "text",
-    ["{not json", "[]", config(2, worker=["a:1", "b:1"]), config(0, "ps", worker=["a:1"], ps=["b:1"])]
+    ["{not json", "[1]", config(2, worker=["a:1", "b:1"]), config(0, "ps", worker=["a:1"], ps=["b:1"])]
     + ['{"cluster": {"worker": ["a:1", "b:1"]}}'],
 )
 def test_a_wrong_tf_config_gets_one_sentence(monkeypatch, text):

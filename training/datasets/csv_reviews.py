@@ -1,5 +1,6 @@
 """Reviews of one's own, from a CSV file with a column of text and a column of labels."""
 
+import warnings
 import zlib
 
 import pandas as pd
@@ -30,7 +31,15 @@ def load(split, path, text_column="text", label_column="label"):
     if path is None:
         raise Stop("--dataset csv wants a file: --csv reviews.csv --text_column text --label_column label.")
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            # Where all rows are longer than the header, pandas would take their first cell for a name of the row, or,
+            # with index_col=False, leave their last one out and warn.
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except pd.errors.ParserWarning:
+        raise Stop(
+            f"The rows of {path} have more cells than its first line has names. A text that holds a comma must stand in "
+            "double quotes."
+        ) from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise Stop(f"Cannot read {path} as a CSV file in UTF-8 ({str(error).splitlines()[0]}).") from None
     for option, column in (("--text_column", text_column), ("--label_column", label_column)):

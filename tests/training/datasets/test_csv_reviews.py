@@ -26,6 +26,8 @@ def test_splits_share_no_text_and_lose_none(tmp_path):
         (["a,1"], "text,mood", "no column 'review'"),
         (["a,maybe"], "review,mood", "'maybe'"),
         (["a,1"], "review,mood", "too few"),
+        (["a, b,1"] * 300, "review,mood", "more cells than its first line has names"),
+        (["0,a, b"] * 200 + ["1,c"] * 100, "mood,review", "more cells than its first line has names"),
     ],
 )
 def test_says_what_is_wrong(tmp_path, rows, header, said):
