@@ -3,6 +3,7 @@
 #   make test                   run the tests
 #   make train APP=sentiment    train an application (ARGS="--epochs 3" passes options on)
 #   make benchmark [WHAT=layers]
+#   make screenshots           pictures of the pages for README, with Chromium
 #   make lint
 
 APP ?= sentiment
@@ -15,7 +16,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: app test train benchmark lint clean
+.PHONY: app test train benchmark screenshots lint clean
 
 app: $(READY)
 	$(BIN)/streamlit run apps/streamlit_app.py --server.port $(PORT)
@@ -29,6 +30,9 @@ train: $(READY)
 benchmark: $(READY)
 	@if [ -f requirements-bench.txt ]; then $(BIN)/pip install -q -r requirements-bench.txt; fi
 	$(BIN)/python -m benchmarks.$(WHAT) $(ARGS)
+
+screenshots: $(READY)
+	$(BIN)/python -m tests.apps.browser docs/images --widths 1280 --schemes light
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -36,14 +36,11 @@ def save(path, signatures, **resources):
     fresh = f"{path}.fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     tf.saved_model.save(module, fresh, signatures={n: f.get_concrete_function() for n, f in functions.items()})
-    known = set(tf.raw_ops.__dict__) | _ALSO_CORE
-    for operation in operations(fresh):
-        reason = next((why for prefix, why in _FOREIGN.items() if operation.startswith(prefix)), None)
-        if reason is None and operation not in known and not operation.startswith("_"):
-            reason = "a library beside TensorFlow, such as tensorflow_text"
-        if reason:
-            shutil.rmtree(fresh)
-            raise ValueError(f"The SavedModel for {path} would hold {operation}, which comes from {reason}.")
+    foreign = foreign_operations(fresh)
+    if foreign:
+        shutil.rmtree(fresh)
+        operation, reason = next(iter(foreign.items()))
+        raise ValueError(f"The SavedModel for {path} would hold {operation}, which comes from {reason}.")
     os.makedirs(path, exist_ok=True)
     for name in os.listdir(fresh):  # beside them may lie a model card and metrics
         target = os.path.join(path, name)
@@ -61,3 +58,20 @@ def operations(path):
     own = {f.signature.name for f in graph.library.function}
     nodes = [n for n in graph.node] + [n for f in graph.library.function for n in f.node_def]
     return sorted({n.op for n in nodes} - own)
+
+
+def foreign_operations(path):
+    """Those types of operations in a SavedModel that plain TensorFlow on a CPU has not.
+
+    Returns:
+        dict of str, from each to what it comes from; {} for a SavedModel that loads anywhere.
+    """
+    known = set(tf.raw_ops.__dict__) | _ALSO_CORE
+    found = {}
+    for operation in operations(path):
+        reason = next((why for prefix, why in _FOREIGN.items() if operation.startswith(prefix)), None)
+        if reason is None and operation not in known and not operation.startswith("_"):
+            reason = "a library beside TensorFlow, such as tensorflow_text"
+        if reason:
+            found[operation] = reason
+    return found

@@ -1,19 +1,22 @@
 """The suite in a real browser: a server of its own and headless Chromium.
 
 `python -m tests.apps.browser FOLDER` saves a picture of every page, wide and narrow, light and dark, with the models
-that SEQKERAS_SAVED_MODELS names or else those of the repository.
+that SEQKERAS_SAVED_MODELS names or else those of the repository; `make screenshots` those that README shows.
 """
 
+import argparse
 import contextlib
+import itertools
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -98,25 +101,34 @@ def photograph(page: Page, path: Path) -> None:
     page.set_viewport_size(size)
 
 
-def main(folder: Path) -> None:
+def photograph_all(folder: Path, widths: Sequence[int] = WIDTHS, schemes: Sequence[str] = SCHEMES) -> None:
+    """Saves `<word>_<width>_<scheme>.png` of every page, each with a result, and of the home page; `<word>.png` where
+    there is only one width and scheme."""
     folder.mkdir(parents=True, exist_ok=True)
-    with suite(folder / "server.log") as address, chromium() as browser:
-        for scheme in SCHEMES:
-            for width in WIDTHS:
-                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    one = len(widths) * len(schemes) == 1
+    with tempfile.TemporaryDirectory() as logs, suite(Path(logs) / "log") as address, chromium() as browser:
+        for scheme, width in itertools.product(schemes, widths):
+            ending = ".png" if one else f"_{width}_{scheme}.png"
+            page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            page.goto(address)
+            page.get_by_text("of 5 stars").wait_for(timeout=60_000)
+            page.get_by_text("Asking the model").first.wait_for(state="hidden", timeout=60_000)
+            photograph(page, folder / f"home{ending}")
+            for word, (link, shown) in RESULTS.items():
                 page.goto(address)
                 page.get_by_text("of 5 stars").wait_for(timeout=60_000)
-                photograph(page, folder / f"home_{width}_{scheme}.png")
-                for word, (link, shown) in RESULTS.items():
-                    page.goto(address)
-                    page.get_by_text("of 5 stars").wait_for(timeout=60_000)
-                    # An application without a model has no card.
-                    if page.get_by_role("link", name=link).count():
-                        page.get_by_role("link", name=link).click()
-                        page.get_by_text(shown).first.wait_for(timeout=120_000)
-                        photograph(page, folder / f"{word}_{width}_{scheme}.png")
-                page.close()
+                # An application without a model has no card.
+                if page.get_by_role("link", name=link).count():
+                    page.get_by_role("link", name=link).click()
+                    page.get_by_text(shown).first.wait_for(timeout=120_000)
+                    photograph(page, folder / f"{word}{ending}")
+            page.close()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS)
+    parser.add_argument("--schemes", nargs="+", default=SCHEMES, choices=SCHEMES)
+    arguments = parser.parse_args()
+    photograph_all(arguments.folder, arguments.widths, arguments.schemes)

@@ -37,8 +37,8 @@ def load(split, path, text_column="text", label_column="label"):
             table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
     except pd.errors.ParserWarning:
         raise Stop(
-            f"The rows of {path} have more cells than its first line has names. A text that holds a comma must stand in "
-            "double quotes."
+            f"The rows of {path} have more cells than its first line has names. A text that holds a comma must stand "
+            "in double quotes."
         ) from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise Stop(f"Cannot read {path} as a CSV file in UTF-8 ({str(error).splitlines()[0]}).") from None
