@@ -1,6 +1,6 @@
 """The SavedModels as a TensorFlow engineer meets them: signatures, size, loading, latency, operations, LiteRT.
 
-    python -m benchmarks.saved_models [--folder saved_models] [--models sentiment,music] [--loads 3] [--runs 15] [--no_lite]
+    python -m benchmarks.saved_models [--models sentiment,music] [--loads 3] [--runs 15] [--no_lite]
 
 Every figure comes from a process that imports TensorFlow and NumPy alone, one a model and task. Loading: the seconds of
 `tf.saved_model.load`, the median of several processes with the files in the page cache, and by how much it raises the
@@ -11,14 +11,15 @@ as it is asked to writes 100 symbols.
 Operations: the number of types in the graph, and the names of those that plain TensorFlow on a CPU has not; there
 should be none. LiteRT, for the first model of each application: whether it can have a signature, in its own operations
 or with TensorFlow's select ones, or what stands against it in either form. What it has in its own operations is run
-beside the SavedModel: the largest difference of any number of its answers. What it has with select ones is not run: the
-Flex delegate is not in TensorFlow's Python packages.
+beside the SavedModel: the largest difference between numbers of their answers. What it has with select ones is not run:
+the Flex delegate, which would, is not in TensorFlow's Python packages. All names are in the JSON file that is written.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -106,25 +107,27 @@ def lite(path, key):
     """What LiteRT makes of a signature, in words."""
     from seqkeras import export
 
-    try:
-        content = export.to_lite(path, key)
-    except ValueError as error:
-        own = _obstacle(error)
-    else:
-        return f"its own operations, {len(content) / 2**20:.1f} MiB, {_difference(path, key, content)}"
-    try:
-        content = export.to_lite(path, key, select_tf_ops=True)
-    except ValueError as error:
-        return f"no: {_obstacle(error)}"
-    return f"with select operations, {len(content) / 2**20:.1f} MiB, not run; without, {own}"
+    forms = {}
+    for select in (False, True):
+        try:
+            forms[select] = export.to_lite(path, key, select_tf_ops=select)
+            break
+        except ValueError as error:
+            forms[select] = str(error).partition(": ")[2]
+    if isinstance(forms[False], bytes):
+        return f"its own operations, {len(forms[False]) / 2**20:.1f} MiB, {_difference(path, key, forms[False])}"
+    if isinstance(forms[True], bytes):
+        return f"with select operations, {len(forms[True]) / 2**20:.1f} MiB, not run: {forms[False]}"
+    return f"no: {forms[True]}"
 
 
-def _obstacle(error):
-    return str(error).partition(": ")[2]
+def _shortened(text):
+    """Lists of more than four names cut."""
+    return re.sub(r"(\w+, \w+, \w+)((?:, \w+){2,})", lambda found: f"{found[1]} and {found[2].count(',')} more", text)
 
 
 def _difference(path, key, content):
-    """The largest difference between the answers of LiteRT and the SavedModel to three tokens, from a zero state."""
+    """How far the answers of LiteRT and the SavedModel to three tokens, from a state of zeros, are from each other."""
     import numpy as np
     import tensorflow as tf
 
@@ -134,15 +137,14 @@ def _difference(path, key, content):
         name: np.full([3, *spec.shape[1:]], 3 * spec.dtype.is_integer, spec.dtype.as_numpy_dtype)
         for name, spec in signature.structured_input_signature[1].items()
     }
-    runner = tf.lite.Interpreter(model_content=content).get_signature_runner("serving_default")
-    found = runner(**inputs)
+    found = tf.lite.Interpreter(model_content=content).get_signature_runner("serving_default")(**inputs)
     largest = 0.0
     for name, expected in signature(**{name: tf.constant(value) for name, value in inputs.items()}).items():
-        if expected.dtype == tf.string:
-            largest = max(largest, float("inf") * (found[name].tolist() != expected.numpy().tolist()) or 0.0)
-        else:
+        if expected.dtype != tf.string:
             largest = max(largest, float(np.abs(found[name] - expected.numpy()).max()))
-    return "equal answers" if not largest else f"answers differ by {largest:.0e}"
+        elif found[name].tolist() != expected.numpy().tolist():
+            return "other strings"
+    return f"answers differ by {largest:.0e}" if largest else "equal answers"
 
 
 def alone(task, *arguments):
@@ -222,7 +224,7 @@ def main():
                 said = results[name].setdefault("lite", {})[key] = alone("lite", str(folder / name), key)
             else:
                 said = f"as {first}"
-            print(f"| {name} | `{key}`: {takes} | {said} |", flush=True)
+            print(f"| {name} | `{key}`: {takes} | {_shortened(said)} |", flush=True)
 
     from benchmarks.common import write  # here, for a task's process is to import nothing but what it measures
 

@@ -245,13 +245,15 @@ def fit(
         raise ValueError(f"mode is 'min' or 'max'. Received: {mode!r}")
     if not model.built:
         raise ValueError("fit wants a built model: call model.build(...) or call it on a batch first.")
+    if tf.distribute.has_strategy():
+        raise ValueError("fit wants to be called outside of the scope of a strategy: saving makes variables.")
     workdir = Path(workdir)
     _set_xla(model, xla)
     replicas = Replicas(model, validation)
     _check_monitor(replicas, validation, monitor)
 
     rows = _resume(model, workdir)
-    replicas.align()
+    replicas.align(model.weights + _seeds(model))
     replicas.spread(_seeds(model))
     writes = worker()[0] == 0
     if writes:
@@ -287,7 +289,7 @@ def fit(
     if rows:
         if writes:
             model.load_weights(workdir / BEST)
-        replicas.align()
+        replicas.align(model.weights)
         best = min(rows, key=lambda row: sign * row[monitor])
         print(f"Best epoch: {best['epoch']} with {monitor} {best[monitor]:.4f}; its weights are in {workdir / BEST}")
     return rows

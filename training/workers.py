@@ -208,8 +208,8 @@ class Replicas:
             for replica, copy in zip(self.mine, self.strategy.experimental_local_results(variable.value)):
                 copy.assign(copy + [replica, 0])
 
-    def align(self):
-        """Gives all replicas the weights of the first one, where something set them that may differ by machine."""
+    def align(self, variables):
+        """Gives all replicas the first one's values of the variables: each machine may have set others."""
         if self.count == 1:
             return
 
@@ -217,7 +217,7 @@ class Replicas:
         def send():
             def receive():
                 context = tf.distribute.get_replica_context()
-                for variable in self.model.weights:
+                for variable in variables:
                     mine = tf.where(tf.equal(context.replica_id_in_sync_group, 0), variable.value, 0)
                     variable.value.assign(context.all_reduce(tf.distribute.ReduceOp.SUM, mine))
 

@@ -42,7 +42,7 @@ def _obstacle(message):
     """What of the converter's message, which has some hundred lines, says why."""
     lacking = re.findall(r"^(TF Select|Custom) ops: (.*)$", message, re.MULTILINE)
     if lacking:
-        kinds = {"TF Select": "operations for select_tf_ops", "Custom": "operations that it has in no form"}
-        return "; ".join(f"{kinds[kind]}: {names}" for kind, names in lacking)
+        kinds = {"TF Select": "only with select_tf_ops has it", "Custom": "in no form has it"}
+        return "; ".join(f"{kinds[kind]} {names}" for kind, names in lacking)
     reasons = re.findall(r"error: (.*)$", message, re.MULTILINE)
     return reasons[0] if reasons else message.strip().splitlines()[0]

@@ -106,16 +106,17 @@ def main(config):
     def fit(model, name, loss, learning_rate, epochs, ready, times=1.0):
         """Trains a model in the folder `name` of the workdir; what it was best with is in it then."""
         folder = loop.start(workdir / name, config, seed=config.seed)
-        optimizer = loop.adam(
-            learning_rate,
-            steps=-(-len(prepared["train"]) // config.batch_size),
-            epochs=epochs,
-            clip=config.clip,
-            moving_average=config.moving_average,
-            weight_decay=config.weight_decay,
-            end=0.02,
-        )
-        model.compile(optimizer=optimizer, loss=loss, loss_weights=[float(times)])
+        with loop.strategy().scope():
+            optimizer = loop.adam(
+                learning_rate,
+                steps=-(-len(prepared["train"]) // config.batch_size),
+                epochs=epochs,
+                clip=config.clip,
+                moving_average=config.moving_average,
+                weight_decay=config.weight_decay,
+                end=0.02,
+            )
+            model.compile(optimizer=optimizer, loss=loss, loss_weights=[float(times)])
         return loop.fit(
             model,
             lambda epoch: data.training_batches(prepared["train"], config, epoch, ready),
@@ -129,18 +130,18 @@ def main(config):
 
     with loop.strategy().scope():
         encoder = build_encoder(config, config.encoder_dtype, config.encoder_weights)
-        rows = []
-        if config.word_epochs:
-            words = min(config.words, len(vocabulary.words) - len(data.START_AND_END))
+    rows = []
+    if config.word_epochs:
+        words = min(config.words, len(vocabulary.words) - len(data.START_AND_END))
+        with loop.strategy().scope():
             lesson = build_words_model(encoder, config, words)
-            loss = keras.losses.BinaryCrossentropy(from_logits=True)
-            # Of all words together: of the mean over many, the gradients would be as small as Adam's epsilon.
-            rows += fit(
-                lesson, WORDS, loss, config.word_learning_rate, config.word_epochs, data.word_targets(words), words
-            )
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        # Of all words together: of the mean over many, the gradients would be as small as Adam's epsilon.
+        rows = fit(lesson, WORDS, loss, config.word_learning_rate, config.word_epochs, data.word_targets(words), words)
+    with loop.strategy().scope():
         model = build(config, encoder, len(vocabulary))
-        loss = SmoothedCrossentropy(config.label_smoothing, reduction="mean_with_sample_weight")
-        captions = fit(model, CAPTIONS, loss, config.learning_rate, config.epochs, data.caption_targets)
+    loss = SmoothedCrossentropy(config.label_smoothing, reduction="mean_with_sample_weight")
+    captions = fit(model, CAPTIONS, loss, config.learning_rate, config.epochs, data.caption_targets)
     loop.end_others()
 
     # Without its optimizer, and in float32, which runs anywhere.

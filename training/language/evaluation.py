@@ -4,6 +4,7 @@ import dataclasses
 import math
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from seqkeras import export
@@ -11,33 +12,54 @@ from training import Stop, release
 from training.language import data
 from training.language.model import LONGEST, LONGEST_READ, LONGEST_TRACED
 
-CHUNK = 500  # symbols read at a time when a split is measured
+# When a split is measured: rows that are read side by side, symbols before each, and symbols read at a time, which the
+# former number is a multiple of.
+ROWS, WARM_UP, CHUNK = 64, 500, 500
 EXAMPLES = ("The apple and pear salad was delicious.", "The apple and pair salad was delicious.")
 
 
 def nats(step, size, ids):
-    """Nats a symbol of a split, each one predicted from all before it: the state goes on from the first to the last.
+    """Nats a symbol of a split, each one predicted from those before it, the states carried over.
+
+    A long split is read in rows, side by side. Each row but the first begins with the states that the symbols before it
+    leave, of which the last `WARM_UP` are read: far more than a state remembers.
 
     Args:
         step: the signature "step", or the method that becomes it.
         size: of the state.
         ids: int32 array `(symbols,)`, of which the first one is only read.
     """
+    rows = min(ROWS, max(1, (len(ids) - 1) // (4 * WARM_UP)))
+    each, before = -(-(len(ids) - 1) // rows), WARM_UP * (rows > 1)
+    places = each * np.arange(rows)[:, None] + np.arange(-before, each + 1)
+    tokens = ids[np.clip(places, 0, len(ids) - 1)]
+    counted = (places[:, 1:] > each * np.arange(rows)[:, None]) & (places[:, 1:] < len(ids))
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.int32), tf.TensorSpec((1, size), tf.float32)])
-    def read(ids, state):
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((rows, None), tf.int32),
+            tf.TensorSpec((rows, None), tf.float32),
+            tf.TensorSpec((rows, size), tf.float32),
+        ]
+    )
+    def read(tokens, counted, state):
         def read_one(place, state, total):
-            found = step(token=ids[place : place + 1], state=state)
-            logits = found["logits"][0]
-            total += tf.reduce_logsumexp(logits) - logits[ids[place + 1]]
-            return place + 1, tf.ensure_shape(found["state"], (1, size)), total
+            found = step(token=tokens[:, place], state=state)
+            chosen = tf.gather(found["logits"], tokens[:, place + 1], batch_dims=1)
+            losses = tf.reduce_logsumexp(found["logits"], axis=1) - chosen
+            total += tf.reduce_sum(losses * counted[:, place])
+            return place + 1, tf.ensure_shape(found["state"], (rows, size)), total
 
-        _, state, total = tf.while_loop(lambda place, *_: place < tf.size(ids) - 1, read_one, (0, state, 0.0))
+        _, state, total = tf.while_loop(lambda place, *_: place < tf.shape(counted)[1], read_one, (0, state, 0.0))
         return state, total
 
-    state, total = tf.zeros((1, size)), 0.0
-    for first in range(0, len(ids) - 1, CHUNK):
-        state, of_chunk = read(tf.constant(ids[first : first + CHUNK + 1]), state)
+    state, total = tf.zeros((rows, size)), 0.0
+    for first in range(0, before + each, CHUNK):
+        if first == before:
+            # Nothing stands before the first row.
+            state *= tf.cast(np.arange(rows) > 0, tf.float32)[:, None]
+        columns = slice(first, first + CHUNK)
+        state, of_chunk = read(tokens[:, first : first + CHUNK + 1], counted[:, columns].astype("float32"), state)
         total += float(of_chunk)
     return total / (len(ids) - 1)
 
