@@ -27,17 +27,16 @@ with st.grid(2 if len(applications) > 1 else 1, min_column_width=300):
                 help="",
                 query_params={application.parameter: application.example},
             )
-
-with st.container(border=True):
-    st.subheader(INSIDE.title, icon=INSIDE.icon, anchor=False)
-    st.markdown(INSIDE.summary)
-    st.page_link(
-        f"screens/{INSIDE.word}.py",
-        label="Look inside",
-        icon=":material/arrow_forward:",
-        icon_position="right",
-        help="",
-    )
+    with st.container(border=True, height="stretch"):
+        st.subheader(INSIDE.title, icon=INSIDE.icon, anchor=False)
+        st.markdown(INSIDE.summary)
+        st.page_link(
+            f"screens/{INSIDE.word}.py",
+            label="Look inside",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            help="",
+        )
 
 # Filled in last, so that the page stands before a model is loaded.
 for application, place in waiting:
