@@ -1,7 +1,7 @@
 """Bytes that nobody vouches for, straight to the signatures: of every text comes an answer of the stated shape.
 
-For pictures the card says that what is none is an InvalidArgumentError. Models of one application have the same graph,
-or one made by the same lines, so one of each is asked.
+For pictures the card says that what is none is an InvalidArgumentError. All pairs of languages have the same graph, so
+one of them is asked.
 """
 
 import pathlib
@@ -16,7 +16,8 @@ from tests.fuzz import sent
 
 FOLDER = pathlib.Path(__file__).parents[2] / "saved_models"
 NAMES = sorted(path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("saved_model.pb"))
-NAMES = list({name.partition("/")[0]: name for name in reversed(NAMES)}.values())
+PAIRS = [name for name in NAMES if name.startswith("translation/")]
+NAMES = [name for name in NAMES if name not in PAIRS[1:]]
 
 NUMBERS = {
     # Others are clamped in tests/saved_models; more beams and symbols would show nothing else here.
@@ -81,7 +82,7 @@ WITHOUT = pytest.mark.xfail(strict=True, reason="score and trace want a symbol i
 
 @pytest.mark.parametrize("name", READERS)
 @given(data=st.data())
-@sent.examples(10)
+@sent.examples(8)
 def test_every_text_gets_an_answer(models, name, data):
     answer(models[name], [*data.draw(st.lists(sent.raw_text, max_size=3)), b"A."], lambda key: data.draw(NUMBERS[key]))
 
@@ -96,7 +97,7 @@ def test_texts_with_nothing_in_them_get_an_answer(models, name, texts):
 
 
 @given(image=sent.pictures(), width=NUMBERS["width"])
-@sent.examples(50)
+@sent.examples(40)
 def test_every_file_gets_an_answer_or_is_no_picture(models, image, width):
     for signature, specs in reading(models["captioning"], "image"):
         numbers = {"width": tf.constant(width)} if "width" in specs else {}

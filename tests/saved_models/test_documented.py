@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 MODELS = sorted(
     graph.parent.relative_to(ROOT / "saved_models").as_posix() for graph in ROOT.glob("saved_models/**/saved_model.pb")
 )
-# Models of one application have the same graph, or one made by the same lines: calling one of each will do.
+# Models of one application are made by the same lines: calling one of each will do.
 CALLED = list({name.partition("/")[0]: name for name in reversed(MODELS)}.values())
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from seqkeras.layers import (
     LSTM,
     RNN,
     SCRN,
+    AttentionCell,
     BahdanauAttention,
     Bidirectional,
     ClockworkRNN,
@@ -29,6 +30,7 @@ from tests.seqkeras.layers.peers import (
     BATCH,
     FEATURES,
     MASK,
+    TIME,
     UNITS,
     initial_states,
     inputs,
@@ -49,6 +51,20 @@ class CarriesMask(keras.layers.Layer):
 
     def call(self, x, initial_state):
         return self.layer(self.masking(x), initial_state=initial_state)
+
+
+class Decoder(keras.layers.Layer):
+    """An attention cell whose memory, masked in part, is a plain argument."""
+
+    def __init__(self, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        cell = LSTMCell(UNITS, dropout=dropout, recurrent_dropout=dropout)
+        cell = AttentionCell(cell, BahdanauAttention(4, dropout=dropout), return_attention=True)
+        self.rnn = RNN(cell, return_sequences=True)
+
+    def call(self, x, memory, mask=None, training=False):
+        constants = [memory, keras.ops.convert_to_tensor(MASK)]
+        return self.rnn(x, mask=mask, constants=constants, training=training)
 
 
 def cases():
@@ -86,6 +102,7 @@ def cases():
     for normalize in (False, True):
         attention = BahdanauAttention(UNITS, normalize=normalize)
         yield f"attention {normalize}", attention, [normal(BATCH, 3, 7), dirty], masked
+    yield "attention cell", Decoder(), [dirty, dirty[..., :3]], masked
     yield "bfloat16", LSTM(UNITS, dtype="mixed_bfloat16", **ALL), [x], masked
 
 
@@ -150,7 +167,8 @@ def all_results():
 
 
 def training_losses():
-    """Losses of a stateful layer with dropout in a model that the backend compiles in its own way."""
+    """Losses of a stateful layer with dropout in a model that the backend compiles in its own way; and those of an
+    attention cell without its dropout and with it."""
     keras.utils.set_random_seed(1)
     x = keras.Input(batch_shape=(BATCH, None, FEATURES))
     model = keras.Model(x, keras.layers.Dense(1)(LSTM(UNITS, stateful=True, dropout=0.2, seed=1)(x)))
@@ -160,7 +178,12 @@ def training_losses():
     for _ in range(2):
         model.layers[1].reset_state()
         predictions += [model.predict_on_batch(inputs()) for _ in range(2)]
-    return {"losses": np.array(losses), "predictions": np.array(predictions)}
+    source, target = keras.Input(batch_shape=(BATCH, TIME, 3)), keras.Input(batch_shape=(BATCH, TIME, FEATURES))
+    decoder = keras.Model([target, source], Decoder(dropout=0.5)(target, source)[0])
+    decoder.compile(keras.optimizers.SGD(0.05), "mse")
+    data = [inputs(), normal(BATCH, TIME, 3)], np.ones((BATCH, TIME, UNITS), "float32")
+    attending = [decoder.test_on_batch(*data), decoder.train_on_batch(*data)]
+    return {"losses": np.array(losses), "predictions": np.array(predictions), "attending": np.array(attending)}
 
 
 if __name__ == "__main__":

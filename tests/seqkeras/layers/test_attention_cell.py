@@ -1,8 +1,7 @@
-"""The attention cell: against a NumPy step from the formula, in the driver, in models, and one step at a time."""
+"""The attention cell: against a NumPy step from the formula, in the driver, in models, and one step at a time.
 
-import os
-import subprocess
-import sys
+JAX and torch: a case in backends.py.
+"""
 
 import keras
 import numpy as np
@@ -357,45 +356,3 @@ def test_errors():
     for layer in (GRU(3), RNN([LSTMCell(3), GRUCell(3)])):
         with pytest.raises(ValueError, match="`constants` are for cells"):
             layer(inputs(), constants=[memory()])
-
-
-JAX = "import sys, numpy; from tests.seqkeras.layers.test_attention_cell import case; numpy.savez(sys.argv[1], *case())"
-
-
-def case():
-    """Outputs, and gradients by the memory, on the backend that is set; on JAX, dropout under jit beside them."""
-    cell = LSTMCell(UNITS, dropout=0.5, recurrent_dropout=0.5)
-    attention = BahdanauAttention(4, dropout=0.5)
-    rnn = RNN(AttentionCell(cell, attention, return_attention=True), return_sequences=True)
-    x, m, mask, source_mask = (keras.ops.convert_to_tensor(a) for a in (inputs(), memory(), MASK, SOURCE_MASK))
-    rnn(x, constants=[m])
-    randomize(rnn)
-    if keras.backend.backend() == "jax":
-        import jax
-
-        variables = [[v.value for v in group] for group in (rnn.trainable_variables, rnn.non_trainable_variables)]
-
-        def run(m, training):
-            given = {"mask": mask, "constants": [m, source_mask], "training": training}
-            outputs, _ = rnn.stateless_call(*variables, x, **given)
-            return (outputs[0] ** 2).sum(), outputs
-
-        both = jax.jit(lambda m: (jax.value_and_grad(lambda m: run(m, False), has_aux=True)(m), run(m, True)[0]))
-        ((_, outputs), gradient), dropped = both(m)
-        assert np.isfinite(dropped) and abs(dropped - (outputs[0] ** 2).sum()) > 1e-3
-    else:
-        with tf.GradientTape() as tape:
-            tape.watch(m)
-            outputs = rnn(x, mask=mask, constants=[m, source_mask])
-            loss = tf.reduce_sum(outputs[0] ** 2)
-        gradient = tape.gradient(loss, m)
-    return [np.asarray(a) for a in (*outputs, gradient)]
-
-
-def test_same_on_jax(tmp_path):
-    pytest.importorskip("jax")
-    path = tmp_path / "jax.npz"
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    subprocess.run([sys.executable, "-c", JAX, path], check=True, env=environment)
-    with np.load(path) as found:
-        assert_same(list(found.values()), case())

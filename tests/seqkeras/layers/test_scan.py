@@ -106,6 +106,8 @@ def test_other_backends_give_the_same(backend, on_tensorflow, tmp_path):
     losses, (first, second, *again) = found.pop("losses"), found.pop("predictions")
     assert losses[-1] < losses[0]
     assert np.abs(first - second).max() > 1e-6, "a stateful layer goes on from batch to batch"
+    quiet, dropped = found.pop("attending")
+    assert np.isfinite(dropped) and abs(dropped - quiet) > 1e-3
     assert_same(again, [first, second])
     assert found.keys() == on_tensorflow.keys()
     for name, expected in on_tensorflow.items():
