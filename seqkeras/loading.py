@@ -162,7 +162,7 @@ class Signature:
     def _arrays(self, inputs):
         """Inputs as arrays with all their dimensions, and whether they were single rows."""
         arrays = {key: _array(key, value, self.inputs[key]) for key, value in inputs.items()}
-        batched = [key for key in arrays if _is_batched(self.inputs[key])]
+        batched = [key for key, spec in self.inputs.items() if _is_batched(spec)]
         single = {key: arrays[key].ndim == self.inputs[key].shape.rank - 1 for key in batched}
         if len(set(single.values())) > 1:
             given = ", ".join(f"{key} is {'one' if single[key] else 'a batch'}" for key in batched)
@@ -208,7 +208,9 @@ def _spec(key, spec):
     dtype = _SHORT.get(spec.dtype.name, spec.dtype.name)
     if spec.shape.rank is None:
         return f"{key} {dtype}[...]"
-    sizes = ["B" if _is_batched(spec) and not axis else size or "?" for axis, size in enumerate(spec.shape)]
+    sizes = ["?" if size is None else size for size in spec.shape]
+    if _is_batched(spec):
+        sizes[0] = "B"
     return f"{key} {dtype}[{','.join(map(str, sizes))}]"
 
 

@@ -10,6 +10,7 @@ import re
 import pytest
 
 import seqkeras
+from seqkeras import export
 from tests.saved_models import bare
 from tests.saved_models.test_captioning import FORMS
 
@@ -130,6 +131,11 @@ def test_a_cards_table_is_its_models_signatures(results, name):
         for tensors, row in zip(found[key], rows):
             check(tensors, row, bound)
             assert all(tensors[n][1][:1] == [None] for n, (_, sizes) in row.items() if sizes[:1] == ["B"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_operation_is_of_core_tensorflow(name):
+    assert export.foreign_operations(ROOT / "saved_models" / name) == {}
 
 
 @pytest.mark.parametrize("name", CALLED)

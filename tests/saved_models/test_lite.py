@@ -1,4 +1,4 @@
-"""Music's step in LiteRT, with nothing but LiteRT's own operations: the same numbers, and so the same tune."""
+"""The step of models that write, in LiteRT with its own operations alone: the same numbers, and so the same tune."""
 
 import pathlib
 
@@ -8,30 +8,30 @@ import tensorflow as tf
 
 from seqkeras import export
 
-FOLDER = pathlib.Path(__file__).parents[2] / "saved_models" / "music"
+FOLDER = pathlib.Path(__file__).parents[2] / "saved_models"
+LANGUAGE = sorted(path.parent.relative_to(FOLDER).as_posix() for path in FOLDER.glob("language/*/saved_model.pb"))
 START, END = 1, 2
 
 # Of tf.lite.Interpreter, which TensorFlow would like to leave to another package.
 pytestmark = pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 
 
-@pytest.fixture(scope="module")
-def model():
-    return tf.saved_model.load(str(FOLDER))
-
-
-@pytest.fixture(scope="module")
-def step():
-    interpreter = tf.lite.Interpreter(model_content=export.to_lite(FOLDER, "step"))
-    return interpreter.get_signature_runner("serving_default")
+@pytest.fixture(scope="module", params=["music", *LANGUAGE[-1:]])
+def both(request):
+    """A model's signatures, and its step in LiteRT."""
+    model = tf.saved_model.load(str(FOLDER / request.param))
+    interpreter = tf.lite.Interpreter(model_content=export.to_lite(FOLDER / request.param, "step"))
+    yield model.signatures, interpreter.get_signature_runner("serving_default")
+    del model  # signatures do not keep it alive
 
 
 @pytest.mark.parametrize("batch", [1, 5])
-def test_steps_have_equal_answers(model, step, batch):
-    start = model.signatures["start"](prompt=tf.constant(["M:6/8\nK:Dmaj\n", "K:G", "", "M:3/4", "R:reel"][:batch]))
+def test_steps_have_equal_answers(both, batch):
+    signatures, step = both
+    start = signatures["start"](prompt=tf.constant(["M:6/8\nK:Dmaj\n", "K:G", "", "M:3/4", "R:reel"][:batch]))
     token, state = np.arange(60, 60 + batch).astype("int32"), start["state"].numpy()
     for _ in range(3):
-        expected = model.signatures["step"](token=tf.constant(token), state=tf.constant(state))
+        expected = signatures["step"](token=tf.constant(token), state=tf.constant(state))
         found = step(token=token, state=state)
         assert set(found) == {"logits", "state"}
         for name, value in found.items():
@@ -39,8 +39,10 @@ def test_steps_have_equal_answers(model, step, batch):
         token, state = np.argmax(found["logits"], axis=1).astype("int32"), found["state"]
 
 
-def test_the_tune_is_the_savedmodels(model, step):
-    symbols = [symbol.decode() for symbol in model.signatures["symbols"]()["symbols"].numpy()]
+@pytest.mark.parametrize("both", ["music"], indirect=True)
+def test_the_tune_is_the_savedmodels(both):
+    signatures, step = both
+    symbols = [symbol.decode() for symbol in signatures["symbols"]()["symbols"].numpy()]
     given = [START, symbols.index("M:6/8\n"), symbols.index("K:Dmaj\n")]
     state, written = np.zeros((1, step.get_input_details()["state"]["shape_signature"][1]), "float32"), []
     while len(written) < 100:
@@ -49,7 +51,7 @@ def test_the_tune_is_the_savedmodels(model, step):
         state = found["state"]
         if not given:
             written.append(int(np.argmax(found["logits"])))
-    expected = model.signatures["serving_default"](
+    expected = signatures["serving_default"](
         prompt=tf.constant(["M:6/8\nK:Dmaj\n"]),
         length=tf.constant(100),
         temperature=tf.constant(0.0),

@@ -30,6 +30,8 @@ for pair, text in json.load(sys.stdin).items():
     results[pair]["attention"] = found["attention"].numpy().tolist()
     none = signatures["serving_default"](text=tf.constant([], tf.string))
     results[pair]["none"] = none["translation"].shape.as_list()
+    # Once will do for the optimising of graphs that are all made by the same lines; it takes most of the time.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 print(json.dumps(results))
 """
 

@@ -160,7 +160,7 @@ def test_an_only_output_without_a_batch(model):
         (lambda m: m.beam("a", width="2", penalty=1), "Received: width of <U1 values"),
         (lambda m: m.beam("a", width=2**31, penalty=1), "out of its range"),
         (lambda m: m.beam("a", width=[2], penalty=1), r"takes width i32\[\]. Received: width of shape \[1\]"),
-        (lambda m: m.step(token=[1], state=[1, 2, 3]), "token is a batch, state is one"),
+        (lambda m: m.step(token=[1], state=[1, 2, 3]), "state is one, token is a batch"),
         (lambda m: m.step(token=1, state=[1, 2]), r"state f32\[B,3\]. Received: state of shape \[1, 2\]"),
         (lambda m: m.see("photo.jpg"), r"bytes of picture files.*'photo.jpg'.*read_bytes"),
     ],

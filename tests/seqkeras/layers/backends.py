@@ -61,6 +61,10 @@ class Decoder(keras.layers.Layer):
         cell = LSTMCell(UNITS, dropout=dropout, recurrent_dropout=dropout)
         cell = AttentionCell(cell, BahdanauAttention(4, dropout=dropout), return_attention=True)
         self.rnn = RNN(cell, return_sequences=True)
+        self.supports_masking = True
+
+    def compute_mask(self, *args, **kwargs):
+        return None
 
     def call(self, x, memory, mask=None, training=False):
         constants = [memory, keras.ops.convert_to_tensor(MASK)]
@@ -110,6 +114,10 @@ def tensors_of(structure):
     return tree.map_structure(keras.ops.convert_to_tensor, structure)
 
 
+def symbols_of(structure):
+    return tree.map_structure(lambda array: keras.KerasTensor(array.shape, str(array.dtype)), structure)
+
+
 def loss_of(outputs):
     flat = tree.flatten(outputs)
     return sum(
@@ -122,9 +130,11 @@ def outputs_and_gradients(layer, x, call):
     """Outputs and gradients on the backend that is set."""
     mask = {name: call[name] for name in ("mask",) if name in call}
     states = {name: call[name] for name in ("initial_state",) if name in call}
-    layer(*tensors_of(x), **tensors_of(states), **mask)
-    randomize(layer)
     backend = keras.backend.backend()
+    # A run that builds the layer would be compiled by JAX in all its parts; one such run is enough.
+    given = symbols_of if backend == "jax" and call else tensors_of
+    layer(*given(x), **given(states), **mask)
+    randomize(layer)
     if backend == "jax":
         import jax
 

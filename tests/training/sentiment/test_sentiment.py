@@ -20,14 +20,12 @@ TINY = [
 ]  # fmt: skip
 
 
-def run(*options, module="training.sentiment"):
-    return subprocess.run([sys.executable, "-m", module, *options], capture_output=True, text=True, timeout=280)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sentiment")
-    done = run(*TINY, "--epochs=2", f"--workdir={folder / 'run'}", f"--export={folder / 'model'}")
+    options = [*TINY, "--epochs=2", f"--workdir={folder / 'run'}", f"--export={folder / 'model'}"]
+    command = [sys.executable, "-m", "training.sentiment", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -57,10 +55,10 @@ def test_signatures_and_shares(folder):
     )
 
 
-def test_evaluate_prints_the_shipped_figures_again(folder):
-    done = run(*TINY, "--evaluate", f"--export={folder / 'model'}")
-    assert done.returncode == 0, done.stderr
-    again = json.loads(done.stdout[done.stdout.index("{") :])
+def test_evaluate_prints_the_shipped_figures_again(folder, capsys):
+    main(parse(Config, [*TINY, "--evaluate", f"--export={folder / 'model'}"]))
+    out = capsys.readouterr().out
+    again = json.loads(out[out.index("{") :])
     test = json.loads((folder / "model" / "metrics.json").read_text())["test"]
     assert again["accuracy"] == test["accuracy"]
     assert again["stars_mean_absolute_error"] == pytest.approx(test["stars_mean_absolute_error"], abs=2e-3)
