@@ -408,9 +408,6 @@ def _resume(model, workdir):
             raise Stop(f"The workers see different files in {workdir}. It has to be on a disk that all of them share.")
         if not epoch:
             return []
-        if not model.optimizer.built:
-            with model.distribute_strategy.scope():
-                model.optimizer.build(model.trainable_variables)
         with h5py.File(path, "r") as file:
             for number, variable in enumerate(_generators(model)):
                 variable.assign(file[f"generators/{number}"][()])

@@ -148,6 +148,11 @@ class Replicas:
         number, workers = worker()
         here = self.count // workers
         self.mine = range(number * here, (number + 1) * here)  # the replicas of this worker
+        if (
+            not model.optimizer.built
+        ):  # or its variables would be made within the first step, which then is traced twice
+            with self.strategy.scope():
+                model.optimizer.build(model.trainable_variables)
         if self.count > 1:
             self._prepare(dataset)
         self._train, self._test = self._function(model.train_step), self._function(model.test_step)

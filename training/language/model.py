@@ -85,7 +85,7 @@ class Language(tf.Module):
         the last one."""
         ids = self.symbols.ids(text)[:, :LONGEST_READ]
         lengths = tf.cast(ids.row_lengths(), tf.int32)
-        ids = ids.to_tensor(PADDING)
+        ids = _at_least_one(ids.to_tensor(PADDING))
         steps = tf.shape(ids)[1]
         found = tf.TensorArray(tf.float32, steps, element_shape=(None,))
         take_step = self.step_function()
@@ -120,7 +120,7 @@ class Language(tf.Module):
         """text string `(batch,)` -> dict of tokens string `(batch, T)`, "" behind the last one; hidden float32 `(batch,
         T, layers, units)`, the hidden states after each one; and gates float32 `(batch, T, layers, 3, units)`, the
         input, forget and output gates while it was read."""
-        ids = self.symbols.ids(text)[:, :LONGEST_TRACED].to_tensor(PADDING)
+        ids = _at_least_one(self.symbols.ids(text)[:, :LONGEST_TRACED].to_tensor(PADDING))
         x = self.model.embedding(ids)
         # The line's end before the text, so that the states are those of `score`.
         before = self.nothing(tf.shape(ids)[0])
@@ -177,3 +177,8 @@ class Language(tf.Module):
             lambda place, *_: place < tf.shape(ids)[1], step, (0, last, self.nothing(batch))
         )
         return state, tf.where(self.never, -1e9, logits)
+
+
+def _at_least_one(ids):
+    """Ids int32 `(batch, symbols)`, one column of padding where there is none: a loop of no steps gives nothing."""
+    return tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
