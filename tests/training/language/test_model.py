@@ -57,7 +57,10 @@ def test_length_counts_for_each_row(characters):
 def test_no_texts_are_no_error(language):
     assert write(language, tf.constant([], tf.string)) == []
     found = score(language, tf.constant([], tf.string))
-    assert found["tokens"].shape == (0, 0) and found["log_probability"].shape == (0,)
+    assert found["tokens"].shape == (0, 1) and found["log_probability"].shape == (0,)
+    # A column of padding where no text has a symbol.
+    found = score(language, ["", "\0"])
+    assert found["tokens"].tolist() == [[b""], [b""]] and found["log_probability"].tolist() == [0, 0]
 
 
 def test_the_probability_of_a_text_is_that_of_its_tokens(language):
