@@ -8,6 +8,8 @@ docs/several_machines.md says how to start, and what is not the same. `training.
 
 import contextlib
 import functools
+import json
+import os
 import sys
 
 import keras
@@ -56,6 +58,8 @@ def strategy():
 def worker():
     """The number of this process among the workers of TF_CONFIG, the first one's being 0, and how many there are."""
     try:
+        if not isinstance(json.loads(os.environ.get("TF_CONFIG") or "{}"), dict):
+            raise ValueError("TensorFlow takes anything without a cluster for none")
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
         jobs = resolver.cluster_spec().as_dict()
         if sum(map(len, jobs.values())) < 2:
