@@ -53,9 +53,7 @@ def parse(config_class, arguments=None, *, description=None):
     Returns:
         An instance of `config_class`.
     """
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     hints = typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
         about = dict(field.metadata)
@@ -74,6 +72,12 @@ def parse(config_class, arguments=None, *, description=None):
     if unknown:
         parser.error(_unknown(unknown[0], [f"--{field.name}" for field in dataclasses.fields(config_class)]))
     return config_class(**vars(values))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        """Ends with the sentence alone; argparse would print a page of all options before it."""
+        self.exit(2, message.removeprefix("argument ") + "\n")
 
 
 def write(config, path):

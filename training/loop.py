@@ -32,6 +32,7 @@ With several workers (see `training.workers`) the first one writes, and what a p
 
 import contextlib
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -51,7 +52,7 @@ from training import Stop
 from training import config as configuration
 from training.workers import Replicas, end_others, everyones, in_turn, rows_each, strategy, together, worker
 
-__all__ = ["adam", "clipped", "end_others", "fit", "in_turn", "rows_each", "start", "strategy"]
+__all__ = ["adam", "clipped", "end_others", "exporting", "fit", "in_turn", "rows_each", "start", "strategy"]
 CONFIG, METRICS, TENSORBOARD = "config.json", "metrics.jsonl", "tensorboard"
 CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
 
@@ -70,13 +71,16 @@ def start(workdir, config, *, seed):
         The directory as a `Path`.
 
     Raises:
-        Stop: The directory cannot be written to, or holds epochs of a run with another configuration. Fields marked
-            `may_change` may differ. Or the workers have different configurations.
+        Stop: The directory, or that of `config.export`, cannot be written to, or holds epochs of a run with another
+            configuration. Fields marked `may_change` may differ. Or the workers have different configurations.
     """
     strategy()
     if len(set(everyones(zlib.crc32(_common(config))))) > 1:
         raise Stop("The workers were started with different options. Start the same command on all of them.")
-    workdir = Path(workdir).expanduser()
+    workdir, export = Path(workdir).expanduser(), Path(getattr(config, "export", workdir))
+    if worker()[0] == 0:
+        with exporting(export):  # before hours of work
+            _check_writable(export)
     with _writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         if (workdir / CHECKPOINT).exists() and (workdir / CONFIG).exists():
@@ -93,6 +97,12 @@ def start(workdir, config, *, seed):
                 configuration.write(config, temporary)
     keras.utils.set_random_seed(seed)
     return workdir
+
+
+def _check_writable(folder):
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise OSError(errno.EACCES, f"{nearest} is no folder that can be written to")
 
 
 def _common(config):
@@ -504,17 +514,22 @@ def _replacing(path):
 
 
 @contextlib.contextmanager
-def _writing(workdir):
+def _writing(
+    folder, option="--workdir", kept="epochs finished before are kept, and the same command goes on after them"
+):
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        # HDF5 hides the number of the error in several lines of its own.
+        # HDF5 hides the number of the error in several lines of its own, and TensorFlow the reason behind a path.
         number = re.search(r"errno = (\d+)", str(error))
         reason = os.strerror(int(number[1])) if number else getattr(error, "strerror", None)
-        raise Stop(
-            f"Cannot write to {workdir} ({reason or str(error).splitlines()[0]}). Make room there or give another "
-            "--workdir; epochs finished before are kept, and the same command goes on after them."
-        ) from None
+        reason = reason or re.sub(r".*; | \[Op:\w+\]$", "", str(error).splitlines()[0])
+        raise Stop(f"Cannot write to {folder} ({reason}). Make room there or give another {option}; {kept}.") from None
+
+
+def exporting(folder):
+    """Within it, a `folder` for the SavedModel that cannot be written to ends the run with one sentence."""
+    return _writing(folder, "--export", "what was trained is kept, and the same command goes on from there")
 
 
 def _number(value):

@@ -152,9 +152,8 @@ class Replicas:
         number, workers = worker()
         here = self.count // workers
         self.mine = range(number * here, (number + 1) * here)  # the replicas of this worker
-        if (
-            not model.optimizer.built
-        ):  # or its variables would be made within the first step, which then is traced twice
+        if not model.optimizer.built:
+            # Else the first step would make its variables, and be traced twice for that.
             with self.strategy.scope():
                 model.optimizer.build(model.trainable_variables)
         if self.count > 1:
@@ -184,13 +183,14 @@ class Replicas:
         return cut(batch, self.count, self.mine)
 
     def _function(self, step):
-        def run(batch):
-            results = self.strategy.run(step, args=(batch,))
-            return tf.reduce_mean(tf.stack(self.strategy.experimental_local_results(results["loss"])))
-
+        run = functools.partial(self._run, step)
         if self.model.run_eagerly:
             return run
         return tf.function(run, reduce_retracing=True, jit_compile=self.model.jit_compile, autograph=False)
+
+    def _run(self, step, batch):
+        results = self.strategy.run(step, args=(batch,))
+        return tf.reduce_mean(tf.stack(self.strategy.experimental_local_results(results["loss"])))
 
     def train(self, batch):
         """One step of training -> the loss since `reset_metrics`, float32 (), of this worker's replicas."""

@@ -58,7 +58,8 @@ def test_a_wrong_option_gets_one_sentence(words, sentence, capsys):
     with pytest.raises(SystemExit) as end:
         parse(Config, words.split())
     assert end.value.code == 2
-    assert sentence in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
 
 
 def test_a_field_of_another_type_is_refused():

@@ -465,6 +465,26 @@ def test_a_workdir_that_cannot_be_written_to_gets_one_sentence(tmp_path):
             loop.start(workdir, Config(), seed=0)
 
 
+@dataclasses.dataclass(frozen=True)
+class Exporting:
+    export: str
+
+
+def test_an_export_that_cannot_be_written_to_gets_one_sentence_before_and_after_the_training(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(
+        Stop, match=r"Cannot write to .*model \(.*file is no folder .*\)\. Make room there or give another --exp"
+    ):
+        loop.start(tmp_path / "run", Exporting(str(tmp_path / "file" / "model")), seed=0)
+    assert loop.start(tmp_path / "run", Exporting(str(tmp_path / "a" / "model")), seed=0).exists()
+    with pytest.raises(Stop, match=r"\(Not a directory\).*--export; what was trained is kept"):
+        with loop.exporting(tmp_path / "file" / "model"):
+            os.makedirs(tmp_path / "file" / "model")
+    with pytest.raises(Stop, match=r"\(Not a directory\).*--export; what was trained is kept"):
+        with loop.exporting(tmp_path / "file" / "model"):
+            tf.io.write_file(str(tmp_path / "file" / "model"), "")
+
+
 def test_adam_rises_for_an_epoch_and_falls_to_three_tenths():
     optimizer = loop.adam(0.1, steps=10, epochs=5, clip=1.0, moving_average=0.9)
     rates = [float(optimizer._learning_rate(step)) for step in range(60)]

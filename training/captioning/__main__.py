@@ -164,7 +164,8 @@ def main(config):
     if config.baseline:
         evaluation.write_baseline(captioner, config, run)
         return
-    evaluation.save(captioner, config, run, workdir / CAPTIONS, config.export)
+    with loop.exporting(config.export):
+        evaluation.save(captioner, config, run, workdir / CAPTIONS, config.export)
     print(json.dumps(evaluation.evaluate(config, config.export), indent=2))
     print(f"The SavedModel is in {config.export}")
 

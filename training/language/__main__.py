@@ -148,7 +148,8 @@ def main(config):
         measured = evaluation.figures(measured, config.level)
         release.write_variant(config, measured, run)
         return
-    evaluation.save(language, config, run, workdir, config.export)
+    with loop.exporting(config.export):
+        evaluation.save(language, config, run, workdir, config.export)
     print(json.dumps(evaluation.evaluate(config, config.export, ids), indent=2, ensure_ascii=False))
     print(f"The SavedModel is in {config.export}")
 

@@ -121,7 +121,8 @@ def main(config):
     trained = LanguageModel(**architecture(config, len(symbols)))
     trained.build((None, None))
     trained.set_weights(model.get_weights())
-    evaluation.save(Music(trained, symbols, config.top_p), config, rows, workdir, config.export)
+    with loop.exporting(config.export):
+        evaluation.save(Music(trained, symbols, config.top_p), config, rows, workdir, config.export)
     figures = evaluation.evaluate(config, config.export, tunes)
     print(json.dumps(figures, indent=2))
     print(f"The SavedModel is in {config.export}")

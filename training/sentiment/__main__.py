@@ -161,7 +161,8 @@ def main(config):
             "weights": {name: round(value, 4) for name, value in model.weights.items()},
         },
     }
-    evaluation.save(model, config, figures, workdir, config.export)
+    with loop.exporting(config.export):
+        evaluation.save(model, config, figures, workdir, config.export)
     print(json.dumps(figures, indent=2))
     print(f"The SavedModel is in {config.export}")
 

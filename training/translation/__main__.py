@@ -196,7 +196,8 @@ def main(config):
     if config.baseline:
         evaluation.write_baseline(translator, config, run)
         return
-    evaluation.save(translator, config, run, workdir, config.export)
+    with loop.exporting(config.export):
+        evaluation.save(translator, config, run, workdir, config.export)
     print(json.dumps(evaluation.evaluate(config, config.export), indent=2, ensure_ascii=False))
     print(f"The SavedModel is in {config.export}")
 

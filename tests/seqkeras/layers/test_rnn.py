@@ -469,8 +469,7 @@ def test_a_subclass_that_changes_the_step_gets_no_gradient_of_the_old_one():
         layers.RNN(LeakyCell(4), gradient="derived")
 
 
-@pytest.mark.parametrize("make", [SimpleRNN, LSTM, GRU])
-@pytest.mark.parametrize("compiled", [None, True])
+@pytest.mark.parametrize("make, compiled", [(SimpleRNN, None), (LSTM, None), (GRU, None), (LSTM, True)])
 def test_a_gradient_without_training_is_that_of_training(make, compiled):
     """Without training nothing is kept for a gradient, and the forward loop runs again if one is asked for."""
     layer, x = make(UNITS, return_sequences=True, return_state=True), inputs()

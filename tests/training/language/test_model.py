@@ -17,18 +17,19 @@ def language(request):
 
 @functools.cache
 def compiled(language):
-    """What writes in a SavedModel."""
-    prompt, number = tf.TensorSpec((None,), tf.string), tf.TensorSpec((), tf.int32)
-    return tf.function(language.write, input_signature=[prompt, number, tf.TensorSpec(()), number])
+    """What writes and what scores in a SavedModel."""
+    texts, number = tf.TensorSpec((None,), tf.string), tf.TensorSpec((), tf.int32)
+    write = tf.function(language.write, input_signature=[texts, number, tf.TensorSpec(()), number])
+    return write, tf.function(language.score, input_signature=[texts])
 
 
 def write(language, prompts, length=12, temperature=1.0, seed=1):
     arguments = tf.constant(length), tf.constant(temperature, tf.float32), tf.constant(seed)
-    return [text.decode() for text in compiled(language)(tf.constant(prompts), *arguments)["text"].numpy()]
+    return [text.decode() for text in compiled(language)[0](tf.constant(prompts), *arguments)["text"].numpy()]
 
 
 def score(language, texts):
-    found = language.score(tf.constant(texts))
+    found = compiled(language)[1](tf.constant(texts))
     return {name: value.numpy() for name, value in found.items()}
 
 
