@@ -77,10 +77,10 @@ def start(workdir, config, *, seed):
     strategy()
     if len(set(everyones(zlib.crc32(_common(config))))) > 1:
         raise Stop("The workers were started with different options. Start the same command on all of them.")
-    workdir, export = Path(workdir).expanduser(), Path(getattr(config, "export", workdir))
-    if worker()[0] == 0:
-        with exporting(export):  # before hours of work
-            _check_writable(export)
+    workdir = Path(workdir).expanduser()
+    if hasattr(config, "export") and worker()[0] == 0:
+        with exporting(config.export):  # before hours of work
+            _check_writable(Path(config.export))
     with _writing(workdir):
         workdir.mkdir(parents=True, exist_ok=True)
         if (workdir / CHECKPOINT).exists() and (workdir / CONFIG).exists():
