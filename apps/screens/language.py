@@ -275,20 +275,20 @@ def written(name: str, model: models.Model, level: str) -> None:
         st.html(widgets.written_html(writing.given, list(tinted(writing.pieces, symbols))))
     count = len(writing.written)
     widgets.time_taken(writing.seconds, f"{counted(count, level)} written")
-    room = language.LONGEST - len(writing.written)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if not writing.ended or room:
-            st.button(
-                "Go on writing",
-                on_click=go_on,
-                args=(writing, int(state[f"language_length_{level}"])),
-                icon=":material/play_arrow:",
-                key="language_go_on",
-            )
-        else:
-            st.caption(f"{language.LONGEST:,} {level} are the most that are written at once.", width="content")
+    if not writing.ended or count < language.LONGEST:
+        st.button(
+            "Go on writing",
+            on_click=go_on,
+            args=(writing, int(state[f"language_length_{level}"])),
+            icon=":material/play_arrow:",
+            key="language_go_on",
+        )
+    else:
+        st.caption(f"{language.LONGEST:,} {level} are the most that are written at once.")
+    st.subheader("Download", anchor=False)
+    with st.container(horizontal=True):
         st.download_button(
-            "Text",
+            "The text",
             lambda: writing.text.encode("utf-8"),
             f"{name}_{writing.settings.seed}.txt",
             "text/plain",
@@ -421,6 +421,7 @@ def compared(name: str, model: models.Model, level: str) -> None:
             "disadvantage."
         )
     bars(scored, level)
+    st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
         st.download_button(
             "The words as CSV",
@@ -554,8 +555,9 @@ def typing(model: models.Model, level: str) -> None:
     st.caption(
         f"The suggestions follow a quarter of a second after your last key. The model suggests one {unit} at a time."
     )
+    st.subheader("Download", anchor=False)
     st.download_button(
-        "Text",
+        "The text",
         lambda: (text or "").replace(language.LINE_END, "\n").encode("utf-8"),
         "text.txt",
         "text/plain",

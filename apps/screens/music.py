@@ -305,9 +305,9 @@ def results() -> None:
             key="music_chosen",
             label_visibility="collapsed",
         )
-    show(writing.tunes[min(chosen or 0, len(writing.tunes) - 1)])
     symbols = sum(len(tune.written) for tune in writing.tunes)
     widgets.time_taken(writing.seconds, f"{symbols:,} symbols written")
+    show(writing.tunes[min(chosen or 0, len(writing.tunes) - 1)])
 
 
 def keep(tune: tunes.Tune) -> None:
@@ -365,7 +365,11 @@ def show(tune: tunes.Tune, kept: bool = False) -> None:
             more = f" And {len(problems) - 3} more such places." if len(problems) > 3 else ""
             st.info(f"Not quite in order: {widgets.plain(' '.join(problems[:3]))}{more}")
         playable = heard_and_seen(tune, check, key)
+    if not kept:
+        st.subheader("How sure it was", anchor=False)
     text(tune)
+    if not kept:
+        st.subheader("Download", anchor=False)
     downloads(tune, key, playable)
 
 

@@ -100,7 +100,7 @@ def one_text() -> None:
             on_click="ignore",
         )
         if len(text) <= 1_000:
-            with st.popover("Link to this result", icon=":material/link:"):
+            with st.popover("Link", icon=":material/link:"):
                 st.caption("Whoever opens this address sees this text and its result.")
                 st.code(link(state.sentiment_asked), language=None, wrap_lines=True)
 

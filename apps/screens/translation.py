@@ -210,6 +210,7 @@ def show(work: translations.Work) -> None:
         )
     widgets.alternatives(work.sentences[chosen].alternatives, work.width)
     looked(work.model, work.sentences[chosen])
+    downloads(work)
     with above:
         translated(work, chosen if several else None)
 
@@ -225,26 +226,30 @@ def translated(work: translations.Work, chosen: int | None) -> None:
     text = work.translation
     with st.container(border=True):
         st.html(widgets.passage_html(text, None if chosen is None else work.place(chosen)))
+    number = len(work.done)
+    widgets.time_taken(work.seconds, "One sentence translated" if number == 1 else f"{number:,} sentences translated")
+    if len(text) <= COPIED_CHARACTERS:
+        with st.popover("Copy", icon=":material/content_copy:", key="translation_copy"):
+            st.code(text, language=None, wrap_lines=True)
+
+
+def downloads(work: translations.Work) -> None:
+    st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
         st.download_button(
-            "Download" if work.ended else "Download what is done",
-            lambda: text.encode("utf-8"),
+            "The translation" if work.ended else "What is translated so far",
+            lambda: work.translation.encode("utf-8"),
             file_name(work.pair),
             "text/plain",
             icon=":material/download:",
             on_click="ignore",
             key="translation_download",
         )
-        if len(text) <= COPIED_CHARACTERS:
-            with st.popover("Copy", icon=":material/content_copy:", key="translation_copy"):
-                st.code(text, language=None, wrap_lines=True)
         address = link(work)
         if len(address) <= 2_000:
             with st.popover("Link", icon=":material/link:", key="translation_link"):
                 st.caption("Whoever opens this address sees this text and its translation.")
                 st.code(address, language=None, wrap_lines=True)
-    number = len(work.done)
-    widgets.time_taken(work.seconds, "One sentence translated" if number == 1 else f"{number:,} sentences translated")
 
 
 def file_name(pair: str) -> str:

@@ -28,10 +28,10 @@ SCHEMES = ("light", "dark")
 # Of each page the link on its card, and what it shows when the result is there.
 RESULTS = {
     "sentiment": ("See why", "Strongest for"),
-    "music": ("Hear it", "symbols written in"),
+    "music": ("Hear it", "this tune again"),
     "translation": ("See where it looked, or try your own", "The same as a map"),
     "captioning": ("give it a picture", "Rest on a word"),
-    "language": ("Have it write on", "characters written in"),
+    "language": ("Have it write on", "top-k and top-p"),
     "inside": ("Look inside", "for its number"),
 }
 
@@ -97,6 +97,8 @@ def photograph(page: Page, path: Path) -> None:
     height = page.evaluate("Math.max(...[...document.querySelectorAll('*')].map(part => part.scrollHeight))")
     page.set_viewport_size({"width": size["width"], "height": min(max(height, size["height"]), 6_000)})
     page.wait_for_timeout(800)
+    # What stands for a part whose code is still on its way to the browser.
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
     page.screenshot(path=path)
     page.set_viewport_size(size)
 

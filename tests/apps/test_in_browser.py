@@ -215,7 +215,7 @@ def test_a_visitor_has_a_text_written_on_compares_two_sentences_and_takes_sugges
     assert re.fullmatch(r"(?s).+: .*\(next: .*\)", symbol.get_attribute("title"))
     page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Text", exact=True).click()
+        page.get_by_role("button", name="The text", exact=True).click()
     assert download.value.suggested_filename == "shakespeare_1.txt"
     assert download.value.path().read_text().startswith("My lord, the king")
 

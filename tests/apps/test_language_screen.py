@@ -63,13 +63,13 @@ def test_the_page_opens_with_its_controls_and_the_model_card(language):
 def test_a_text_is_written_from_a_beginning_and_each_character_says_its_probability(language):
     write(language, "the ap", length_characters=50, seed=5)
     assert not language.error and not language.warning and not language.info
-    assert headings(language) == ["Text", "Model"]
+    assert headings(language) == ["Text", "Download", "Model"]
     assert writing(language).text in shown(markup(language)) and len(writing(language).written) == 50
     symbol = next(symbol for symbol in writing(language).written if symbol.text.isalpha())
     assert f'title="{symbol.text}: ' in markup(language) and "(next: " in markup(language)
     assert "50 characters written in" in everything(language)
     assert "Seed 5, temperature 0.8, top-k all, top-p 0.95" in everything(language)
-    assert [element.proto.label for element in language.get("download_button")] == ["Text"]
+    assert [element.proto.label for element in language.get("download_button")] == ["The text"]
 
 
 def test_from_nothing_a_text_begins_and_the_seed_can_be_kept(language):
@@ -200,7 +200,7 @@ def test_two_sentences_are_weighed_with_bars_and_a_table(language):
     assert language.text_area(key="language_first").value == "The apple and pear salad was delicious."
     language.button(key="language_compare").click().run()
     assert not language.error and not language.warning
-    assert headings(language) == ["Result", "Word by word", "Model"]
+    assert headings(language) == ["Result", "Word by word", "Download", "Model"]
     assert re.search(r"the \*\*first\*\* sentence \*\*[\d.,]+ times likelier\*\*", everything(language))
     first, second = (float(metric.value.removesuffix(" bits").replace("−", "-")) for metric in language.metric)
     assert second < first < 0
@@ -244,7 +244,7 @@ def test_a_very_long_sentence_is_cut_and_said_to_be(language):
 
 def test_a_link_compares_again(app):
     at(app, "language", first="the king", second="the pair", model="penn_treebank")
-    assert headings(app) == ["Result", "Word by word", "Model"]
+    assert headings(app) == ["Result", "Word by word", "Download", "Model"]
     assert "the **first** sentence" in everything(app)
 
 

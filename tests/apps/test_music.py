@@ -50,7 +50,7 @@ def test_the_page_opens_with_its_controls_and_the_model_card(music):
 def test_a_tune_is_shown_in_all_its_forms(music):
     write(music, key="Ador", metre="6/8", dance="jig", bars="16", seed=5)
     assert not music.error and not music.exception and not music.warning
-    assert [heading.value for heading in music.subheader] == ["Tune", "Model"]
+    assert [heading.value for heading in music.subheader] == ["Tune", "How sure it was", "Download", "Model"]
     assert tune(music).seed == 5 and tune(music).end == "end"
     assert "**Jig in A dorian**" in everything(music)
     assert len(music.get("audio")) == 1
@@ -96,7 +96,7 @@ def test_all_may_be_left_to_the_model(music):
 
 def test_several_tunes_at_once_and_a_look_at_each(music):
     write(music, tunes=3, seed=10)
-    assert [heading.value for heading in music.subheader] == ["Tunes", "Model"]
+    assert [heading.value for heading in music.subheader] == ["Tunes", "How sure it was", "Download", "Model"]
     assert "Seed 10," in everything(music)
     next(group for group in music.get("button_group") if group.key == "music_chosen").set_value(2)
     music.run()

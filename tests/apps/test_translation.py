@@ -45,19 +45,19 @@ def test_the_page_opens_with_its_controls_and_the_model_card(translation):
 def test_a_sentence_gets_alternatives_attention_and_model_in_this_order(translation):
     translate(translation, "The dog runs.")
     assert not translation.error and not translation.warning and not translation.info
-    assert headings(translation) == ["Translation", "Alternatives", "Attention", "Model"]
+    assert headings(translation) == ["Translation", "Alternatives", "Attention", "Download", "Model"]
     assert "der Hund läuft." in shown(markup(translation)) and "DER HUND LÄUFT." in shown(markup(translation))
     assert "−1.30" in markup(translation) and "−2.30" in markup(translation)
     assert 'aria-label="dog: Hund 100%"' in markup(translation)
     assert len(translation.get("vega_lite_chart")) == 1
     assert "One sentence translated in" in everything(translation)
-    assert [element.proto.label for element in translation.get("download_button")] == ["Download"]
+    assert [element.proto.label for element in translation.get("download_button")] == ["The translation"]
     assert translation.code[0].value == "der Hund läuft."
 
 
 def test_paragraphs_are_kept_and_each_sentence_can_be_looked_at(translation):
     translate(translation, "The dog runs. 🙂\n\n\tTwo dogs!\n")
-    assert headings(translation) == ["Translation", "Sentence by sentence", "Attention", "Model"]
+    assert headings(translation) == ["Translation", "Sentence by sentence", "Attention", "Download", "Model"]
     assert work(translation).translation == "der Hund läuft. 🙂\n\n\tzwei Hunde!\n"
     assert "der Hund läuft. 🙂\n\n\tzwei Hunde!\n" in shown(markup(translation))
     assert re.search(r"<span style=[^>]*>der Hund läuft\.</span>", markup(translation))
@@ -156,7 +156,7 @@ def test_stopping_loses_nothing_and_the_work_goes_on(translation, monkeypatch):
     translate(translation, "The dog runs.\n" * 40)
     assert "Stopped after 32 of 40 sentences" in everything(translation)
     assert work(translation).translation.count("der Hund") == 32
-    assert [element.proto.label for element in translation.get("download_button")] == ["Download what is done"]
+    assert [element.proto.label for element in translation.get("download_button")] == ["What is translated so far"]
     monkeypatch.setattr(translations.Work, "step", step)
     translation.button(key="translation_go_on").click().run()
     assert work(translation).translation == "der Hund läuft.\n" * 40
