@@ -467,12 +467,19 @@ def _averaged(model):
 
 def _save(model, path, **attributes):
     with _replacing(path) as temporary:
+        _find_room(temporary, [*model.variables, *model.optimizer.variables, *_inner(model.optimizer).variables])
         model.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(attributes)
             # Keras saves no state of its random generators, and a resumed run would draw its first dropout masks again.
             for number, variable in enumerate(_generators(model)):
                 file[f"generators/{number}"] = variable.numpy()
+
+
+def _find_room(path, variables):
+    """Raises an OSError where the disk has no room for the variables; HDF5, finding none, would take Python with it."""
+    numbers = sum(math.prod(variable.shape) for variable in variables)
+    path.write_bytes(bytes(8 * numbers + 8_000 * len(variables) + 100_000))
 
 
 def _generators(model):

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -417,6 +418,17 @@ def test_a_full_disk_gets_one_sentence_and_keeps_what_was_there(tmp_path, monkey
             loop.fit(make_model(), train, VALIDATION, workdir=tmp_path, epochs=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert len(loop.fit(make_model(), train, VALIDATION, workdir=tmp_path, epochs=2)) == 2
+
+
+def test_a_disk_too_small_for_the_first_weights_gets_one_sentence(tmp_path):
+    model, before = make_model(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+        with pytest.raises(Stop, match=r"Cannot write to .* \(File too large\)\. Make room there or give another --w"):
+            loop.fit(model, train, train(0), workdir=tmp_path, epochs=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.glob("*.h5"))
 
 
 def test_wrong_arguments_are_refused_before_any_training(tmp_path):
