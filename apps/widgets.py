@@ -8,7 +8,8 @@ import difflib
 import html
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlencode
 
 import altair as alt
 import pandas as pd
@@ -25,6 +26,17 @@ NEUTRAL = (128, 142, 150)
 UNREAD_SHOWN = 2_000
 # Of a text in which one passage is marked, likewise; 10,000 words are all shown.
 PASSAGE_SHOWN = 100_000
+
+# Longer addresses are cut by what people send them with.
+MAX_ADDRESS = 2_000
+MIME = {
+    "abc": "text/vnd.abc",
+    "csv": "text/csv",
+    "mid": "audio/midi",
+    "svg": "image/svg+xml",
+    "txt": "text/plain",
+    "wav": "audio/wav",
+}
 
 
 def plain(text: str) -> str:
@@ -297,6 +309,35 @@ def _differing(best: list[str], sentence: str) -> str:
             line = f"text-decoration:underline 2px {css(AGAINST)};text-underline-offset:3px"
             pieces.append(text if kind == "equal" else f'<span style="{line}">{text}</span>')
     return " ".join(pieces)
+
+
+def download(label: str, data: Callable[[], bytes | str], file_name: str, *, key: str, disabled: bool = False) -> None:
+    """A button that saves a file, which is made when it is clicked; its kind is that of its ending."""
+    st.download_button(
+        label,
+        data,
+        file_name,
+        MIME[file_name.rpartition(".")[2]],
+        icon=":material/download:",
+        on_click="ignore",
+        disabled=disabled,
+        key=key,
+    )
+
+
+def link(sentence: str, values: Mapping[str, str | float], *, key: str) -> None:
+    """A button that shows the address of this page with some values in it; none where it would be too long to send.
+
+    Args:
+        sentence: what whoever opens the address finds.
+        values: by the names under which the page reads them.
+        key: of the button.
+    """
+    address = f"{(st.context.url or '').split('?')[0]}?{urlencode(values)}"
+    if len(address) <= MAX_ADDRESS:
+        with st.popover("Link", icon=":material/link:", key=key):
+            st.caption(f"Whoever opens this address {sentence}.")
+            st.code(address, language=None, wrap_lines=True)
 
 
 def time_taken(seconds: float, what: str = "Answered") -> None:

@@ -3,7 +3,6 @@
 import base64
 import html
 import re
-from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -330,30 +329,16 @@ def downloads(work: pictures.Work, entry: pictures.Entry) -> None:
     with st.container(horizontal=True):
         several = len(work.entries) > 1
         if several:
-            st.download_button(
-                "The table as CSV",
-                work.csv,
-                "captions.csv",
-                "text/csv",
-                icon=":material/download:",
-                on_click="ignore",
-                key="captioning_csv",
-            )
-        st.download_button(
+            widgets.download("The table as CSV", work.csv, "captions.csv", key="captioning_csv")
+        widgets.download(
             "This picture's captions as CSV" if several else "Captions and scores as CSV",
             lambda: pictures.alternatives_csv(entry.alternatives),
             "caption.csv",
-            "text/csv",
-            icon=":material/download:",
-            on_click="ignore",
             key="captioning_alternatives_csv",
         )
         if sample := state.get("captioning_sample"):
-            with st.popover("Link", icon=":material/link:", key="captioning_link"):
-                st.caption("Whoever opens this address sees this picture and its caption.")
-                values = dict(zip(LINKED, (sample, work.width)))
-                address = f"{(st.context.url or '').split('?')[0]}?{urlencode(values)}"
-                st.code(address, language=None, wrap_lines=True)
+            values = dict(zip(LINKED, (sample, work.width)))
+            widgets.link("sees this picture and its caption", values, key="captioning_link")
 
 
 st.title("Captioning", anchor=False)

@@ -3,7 +3,6 @@
 import html
 import json
 import time
-from urllib.parse import urlencode
 
 import altair as alt
 import numpy as np
@@ -172,24 +171,13 @@ def linked_example(part: str, name: str | None) -> str | None:
 
 
 def link(part: str, **more: str) -> None:
-    """A button that shows the address of what is on the page; long texts do not fit into one."""
-    address = f"{(st.context.url or '').split('?')[0]}?{urlencode({'part': part, **more, **chosen(part)})}"
-    if len(address) <= 2_000:
-        with st.popover("Link", icon=":material/link:", key=f"inside_link_{part}"):
-            st.caption("Whoever opens this address finds the page with these settings.")
-            st.code(address, language=None, wrap_lines=True)
+    """A button that shows the address of what is on the page."""
+    values = {"part": part, **more, **chosen(part)}
+    widgets.link("finds the page with these settings", values, key=f"inside_link_{part}")
 
 
 def download(table: pd.DataFrame, name: str, label: str = "CSV") -> None:
-    st.download_button(
-        label,
-        lambda: inside.as_csv(table),
-        f"{name}.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        key=f"inside_download_{name}",
-    )
+    widgets.download(label, lambda: inside.as_csv(table), f"{name}.csv", key=f"inside_download_{name}")
 
 
 # Drawing

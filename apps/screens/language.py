@@ -5,7 +5,6 @@ import io
 import json
 import math
 import time
-from urllib.parse import urlencode
 
 import altair as alt
 import numpy as np
@@ -287,16 +286,12 @@ def written(name: str, model: models.Model, level: str) -> None:
         st.caption(f"{language.LONGEST:,} {level} are the most that are written at once.")
     st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
-        st.download_button(
-            "The text",
-            lambda: writing.text.encode("utf-8"),
-            f"{name}_{writing.settings.seed}.txt",
-            "text/plain",
-            icon=":material/download:",
-            on_click="ignore",
-            key="language_download",
+        widgets.download(
+            "The text", lambda: writing.text, f"{name}_{writing.settings.seed}.txt", key="language_download"
         )
-        link(LINKED, link_values(name, writing), "Whoever opens this address sees the same text being written.")
+        widgets.link(
+            "sees the same text being written", dict(zip(LINKED, link_values(name, writing))), key="language_link"
+        )
         st.button("Keep the seed", on_click=keep_seed, args=(writing,), icon=":material/keep:", key="language_keep")
     settings = writing.settings
     mean = np.mean([symbol.probability for symbol in writing.written]) if writing.written else 0
@@ -344,15 +339,6 @@ def link_values(name: str, writing: language.Writing) -> tuple:
     how = writing.settings
     values = (name, writing.length, f"{how.temperature:g}", how.top_k, f"{how.top_p:g}", how.seed)
     return (state.get("language_written_from", ""), *values)
-
-
-def link(names: tuple[str, ...], values: tuple, sentence: str) -> None:
-    """A button that shows the address of this page with what is on it."""
-    address = f"{(st.context.url or '').split('?')[0]}?{urlencode(dict(zip(names, values)))}"
-    if len(address) <= 2_000:
-        with st.popover("Link", icon=":material/link:", key=f"language_link_{names[0]}"):
-            st.caption(sentence)
-            st.code(address, language=None, wrap_lines=True)
 
 
 # Comparing
@@ -423,16 +409,9 @@ def compared(name: str, model: models.Model, level: str) -> None:
     bars(scored, level)
     st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
-        st.download_button(
-            "The words as CSV",
-            lambda: table(scored),
-            "two_sentences.csv",
-            "text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            key="language_table",
-        )
-        link(COMPARED, (*sentences, name), "Whoever opens this address sees these sentences compared.")
+        widgets.download("The words as CSV", lambda: table(scored), "two_sentences.csv", key="language_table")
+        values = dict(zip(COMPARED, (*sentences, name)))
+        widgets.link("sees these sentences compared", values, key="language_link_compared")
 
 
 def rows_of(scored: list[language.Scored]) -> list[tuple[language.Word | None, language.Word | None]]:
@@ -556,13 +535,10 @@ def typing(model: models.Model, level: str) -> None:
         f"The suggestions follow a quarter of a second after your last key. The model suggests one {unit} at a time."
     )
     st.subheader("Download", anchor=False)
-    st.download_button(
+    widgets.download(
         "The text",
-        lambda: (text or "").replace(language.LINE_END, "\n").encode("utf-8"),
+        lambda: (text or "").replace(language.LINE_END, "\n"),
         "text.txt",
-        "text/plain",
-        icon=":material/download:",
-        on_click="ignore",
         disabled=not text,
         key="language_typed_download",
     )

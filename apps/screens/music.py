@@ -2,7 +2,6 @@
 
 import math
 import time
-from urllib.parse import urlencode
 
 import altair as alt
 import numpy as np
@@ -454,29 +453,18 @@ def said(symbol: sampling.Symbol) -> str:
 
 def downloads(tune: tunes.Tune, key: str, playable: bool) -> None:
     tempo = state.get(f"{key}_tempo", 160)
-    forms = [("ABC", "abc", "text/vnd.abc", lambda: tune.abc)]
+    forms = [("ABC", "abc", lambda: tune.abc)]
     if playable:
         forms += [
-            ("MIDI", "mid", "audio/midi", lambda: tunes.notation().midi(tune.abc, tempo=tempo)),
-            ("WAV", "wav", "audio/wav", lambda: tunes.sound(tune.abc, tempo)),
-            ("SVG", "svg", "image/svg+xml", lambda: tunes.sheet(tune.abc, 800, tune.name)),
+            ("MIDI", "mid", lambda: tunes.notation().midi(tune.abc, tempo=tempo)),
+            ("WAV", "wav", lambda: tunes.sound(tune.abc, tempo)),
+            ("SVG", "svg", lambda: tunes.sheet(tune.abc, 800, tune.name)),
         ]
     with st.container(horizontal=True):
-        for name, ending, mime, data in forms:
-            st.download_button(
-                name,
-                data,
-                f"{tune.file_name}.{ending}",
-                mime,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"{key}_{ending}",
-            )
-        address = link(tune)
-        if len(address) <= 2_000:
-            with st.popover("Link", icon=":material/link:", key=f"{key}_link"):
-                st.caption("Whoever opens this address sees the same tune being written.")
-                st.code(address, language=None, wrap_lines=True)
+        for name, ending, data in forms:
+            widgets.download(name, data, f"{tune.file_name}.{ending}", key=f"{key}_{ending}")
+        values = (tune.request.prompt.rstrip("\n"), tune.seed, f"{tune.temperature:g}", f"{tune.top_p:g}")
+        widgets.link("sees the same tune being written", dict(zip(LINKED, values)), key=f"{key}_link")
         st.button("Keep the seed", on_click=keep_seed, args=(tune,), icon=":material/keep:", key=f"{key}_seed")
     st.caption(
         f"Seed {tune.seed}, temperature {tune.temperature:g}, top-p {tune.top_p:g}. The same seed and settings give "
@@ -486,12 +474,6 @@ def downloads(tune: tunes.Tune, key: str, playable: bool) -> None:
 
 def keep_seed(tune: tunes.Tune) -> None:
     state.music_seed = tune.seed
-
-
-def link(tune: tunes.Tune) -> str:
-    """The address of this page with the tune's prompt, seed and settings in it."""
-    values = (tune.request.prompt.rstrip("\n"), tune.seed, f"{tune.temperature:g}", f"{tune.top_p:g}")
-    return f"{(st.context.url or '').split('?')[0]}?{urlencode(dict(zip(LINKED, values)))}"
 
 
 st.title("Music", anchor=False)

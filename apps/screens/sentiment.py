@@ -1,7 +1,6 @@
 """Sentiment: how positive a text is, how many stars, and which words say so; one text or thousands."""
 
 import time
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -91,23 +90,13 @@ def one_text() -> None:
     words = why(model, text, outputs)
     st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
-        st.download_button(
+        widgets.download(
             "Words and their shares",
             lambda: words.to_csv(index=False).encode("utf-8-sig"),
             "sentiment_words.csv",
-            "text/csv",
-            icon=":material/download:",
-            on_click="ignore",
+            key="sentiment_words",
         )
-        if len(text) <= 1_000:
-            with st.popover("Link", icon=":material/link:"):
-                st.caption("Whoever opens this address sees this text and its result.")
-                st.code(link(state.sentiment_asked), language=None, wrap_lines=True)
-
-
-def link(text: str) -> str:
-    """The address of this page with the text in it."""
-    return f"{(st.context.url or '').split('?')[0]}?text={quote(text)}"
+        widgets.link("sees this text and its result", {"text": state.sentiment_asked}, key="sentiment_link")
 
 
 def loaded_model() -> models.Model:
@@ -241,13 +230,11 @@ def show_all(key: str) -> None:
         st.subheader("Why", anchor=False)
         st.caption("Choose a row of the table to see which of its words speak for and against.")
     st.subheader("Download", anchor=False)
-    st.download_button(
+    widgets.download(
         "The table as CSV",
         lambda: pd.concat([kept["table"], outcome], axis=1).to_csv(index=False).encode("utf-8-sig"),
         "sentiment.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
+        key="sentiment_table",
     )
 
 

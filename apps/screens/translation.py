@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from urllib.parse import urlencode
 
 import altair as alt
 import pandas as pd
@@ -236,32 +235,20 @@ def translated(work: translations.Work, chosen: int | None) -> None:
 def downloads(work: translations.Work) -> None:
     st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
-        st.download_button(
+        widgets.download(
             "The translation" if work.ended else "What is translated so far",
-            lambda: work.translation.encode("utf-8"),
+            lambda: work.translation,
             file_name(work.pair),
-            "text/plain",
-            icon=":material/download:",
-            on_click="ignore",
             key="translation_download",
         )
-        address = link(work)
-        if len(address) <= 2_000:
-            with st.popover("Link", icon=":material/link:", key="translation_link"):
-                st.caption("Whoever opens this address sees this text and its translation.")
-                st.code(address, language=None, wrap_lines=True)
+        values = dict(zip(LINKED, (work.text, work.pair, work.width)))
+        widgets.link("sees this text and its translation", values, key="translation_link")
 
 
 def file_name(pair: str) -> str:
     """ "letter.de.txt" for the translation of "letter.txt"."""
     stem = Path(state.get("translation_file_name") or "translation.txt").stem
     return f"{stem}.{pair.split('-')[1]}.txt"
-
-
-def link(work: translations.Work) -> str:
-    """The address of this page with the text, the pair and the beam width in it."""
-    values = (work.text, work.pair, work.width)
-    return f"{(st.context.url or '').split('?')[0]}?{urlencode(dict(zip(LINKED, values)))}"
 
 
 def looked_at(model: models.Model, sentence: str) -> translations.Attention:
