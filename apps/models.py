@@ -169,7 +169,8 @@ def _graph(name: str) -> Path:
     return Path(root) / name / "saved_model.pb"
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+# More than there are models; the old ones of new exports have to go some day.
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _load(name: str, folder: str, saved_at: int) -> Model:
     return Model(name, Path(folder))
 

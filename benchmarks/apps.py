@@ -2,10 +2,11 @@
 
     python -m benchmarks.apps [--runs 3] [--visitors 20] [--seconds 120] [--pages sentiment,music]
 
-First each page alone, on a server just started, as its first visitor meets it. In seconds: from the start of the server
-to the home page's title and to the last of its answers; on each page from opening it to where it takes input; from a
-click on its first example to the first sight of a result (of what is written before one's eyes, its first symbols) and
-to all of it; and the same for a click on its second example.
+First one visitor of a server just started. In seconds: from the start of the server to the home page's title and to
+the last of its answers; on each page from opening it to where it takes input; from a click on its first example to the
+first sight of a result (of what is written before one's eyes, its first symbols) and to all of it; and the same for a
+click on its second example. Each page is visited twice: after the home page, which has then loaded the model of each
+application, and on a server of its own where nothing has been loaded.
 
 Then many visitors at once, who go from page to page, click on an example, look at what came for a few seconds, and go
 on: medians and 95th percentiles of the seconds from click to first sight, how many clicks met an error, and the memory
@@ -33,17 +34,22 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 EXAMPLES = '[class*="st-key-{word}_example_"] button'
 PATIENCE = 60_000  # milliseconds
 # Called in the page with a button: clicks it and gives the seconds to the first sight of a result and to its end. What
-# is written before one's eyes ends with a cursor; all else is there when the page's script has come to rest.
+# is written before one's eyes ends with a cursor, and is in sight when it has changed once, for at first the cursor
+# stands behind what was given; all else is there when the page's script has come to rest.
 CLICK = """(button) => new Promise((done) => {
     const app = document.querySelector('[data-testid="stApp"]');
     const began = performance.now();
-    let sight = null, ran = false, rested = null;
+    let sight = null, given = null, ran = false, rested = null;
     button.click();
     const look = () => {
         const now = performance.now(), running = app.dataset.testScriptState === "running";
         ran ||= running;
-        if (sight === null && app.innerText.includes("▍")) sight = now - began;
-        if (running || !ran) rested = null;
+        const written = ran && app.innerText.includes("▍") ? app.innerText.split("▍")[0] : null;
+        if (written !== null) {
+            given ??= written;
+            if (written !== given) sight ??= now - began;
+        }
+        if (running || !ran || written !== null) rested = null;
         else if (rested === null) rested = now;
         else if (now - rested > 250) return done([(sight ?? rested - began) / 1000, (rested - began) / 1000]);
         if (now - began > 60000) return done(null);
@@ -78,7 +84,7 @@ async def click(page, word, number):
 
 
 async def one_by_one(words, folder):
-    """What the first visitor of a server meets: a dict from name to seconds."""
+    """What the first visitor of a server meets, after the home page and without: a dict from name to seconds."""
     found = {}
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=browser.CHROMIUM, args=ARGUMENTS)
@@ -94,17 +100,25 @@ async def one_by_one(words, folder):
                 timeout=PATIENCE,
             )
             found["home, all answers"] = time.perf_counter() - began
+            for word in words:
+                found |= await visit(chromium, address, word, f"{word} after home")
         for word in words:
             with browser.suite(folder / f"{word}.log") as address:
-                page = await chromium.new_page()
-                found[f"{word}, opened"] = await opened(page, address, word)
-                for number, name in enumerate(("first", "second")):
-                    seconds, errors = await click(page, word, number)
-                    if seconds is None or errors:
-                        raise SystemExit(f"The page /{word} gave no result: {errors or 'nothing in a minute'}")
-                    found[f"{word}, {name} click, first sight"], found[f"{word}, {name} click, all"] = seconds
-                await page.close()
+                found |= await visit(chromium, address, word, f"{word} alone")
         await chromium.close()
+    return found
+
+
+async def visit(chromium, address, word, name):
+    """What a visit to one page takes: a dict of seconds, whose names begin with `name`."""
+    page = await chromium.new_page()
+    found = {f"{name}, opened": await opened(page, address, word)}
+    for number, which in enumerate(("first", "second")):
+        seconds, errors = await click(page, word, number)
+        if seconds is None or errors:
+            raise SystemExit(f"The page /{word} gave no result: {errors or 'nothing in a minute'}")
+        found[f"{name}, {which} click, first sight"], found[f"{name}, {which} click, all"] = seconds
+    await page.close()
     return found
 
 
@@ -173,7 +187,7 @@ def percentile(values, share):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3, help="of each page alone, each on a new server")
+    parser.add_argument("--runs", type=int, default=3, help="of one visitor, each on new servers")
     parser.add_argument("--visitors", type=int, default=20, help="at once; 0 for none")
     parser.add_argument("--seconds", type=float, default=120, help="that they stay")
     parser.add_argument("--pages", help="joined by commas; all that have a model if not given")
@@ -187,11 +201,11 @@ def main():
 
     results = {"cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as folder:
-        alone = [asyncio.run(one_by_one(words, Path(folder))) for _ in range(arguments.runs)]
-        if alone:
-            results["alone"] = {name: [run[name] for run in alone] for name in alone[0]}
-            print("| alone, seconds | median | slowest |\n| --- | --- | --- |")
-            for name, values in results["alone"].items():
+        visits = [asyncio.run(one_by_one(words, Path(folder))) for _ in range(arguments.runs)]
+        if visits:
+            results["one_visitor"] = {name: [run[name] for run in visits] for name in visits[0]}
+            print("| one visitor, seconds | median | slowest |\n| --- | --- | --- |")
+            for name, values in results["one_visitor"].items():
                 print(f"| {name} | {statistics.median(values):.2f} | {max(values):.2f} |", flush=True)
         if arguments.visitors:
             clicks, memory = asyncio.run(many(arguments.visitors, arguments.seconds, words, Path(folder)))
