@@ -116,7 +116,7 @@ APPLICATIONS = [
         "language",
         "Language",
         ":material/edit_note:",
-        "A model that foretells what comes next: it writes on from your words, and says which of two sentences is "
+        "A model that predicts what comes next: it writes on from your words, and says which of two sentences is "
         "likelier.",
         "My lord, the king",
         _language,

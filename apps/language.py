@@ -118,7 +118,7 @@ def vocabulary(model: models.Model) -> list[str]:
 
 
 def measured(model: models.Model) -> str:
-    """How well a model foretells text that it never saw, in a sentence; "" if its figures do not say."""
+    """How well a model predicts text that it never saw, in a sentence; "" if its figures do not say."""
     figures = model.metrics.get("test", {})
     if "perplexity" in figures:
         return (
@@ -126,7 +126,11 @@ def measured(model: models.Model) -> str:
             f"likely (perplexity {figures['perplexity']:.1f})."
         )
     if "bits_per_character" in figures:
-        return f"On text it never saw it is left with {figures['bits_per_character']:.2f} bits of surprise a character."
+        bits = figures["bits_per_character"]
+        return (
+            f"On text it never saw it is as unsure of the next character as if {2**bits:.1f} were equally likely "
+            f"({bits:.2f} bits)."
+        )
     return ""
 
 

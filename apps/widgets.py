@@ -172,7 +172,7 @@ def tint_legend() -> None:
     """Says what the tints of `tinted_html` mean."""
     _legend(
         [(_swatch(FOR, "solid"), "speaks for"), (_swatch(AGAINST, "dashed"), "speaks against")],
-        "The stronger the tint, the larger the share. Rest on a word for its number.",
+        "The stronger the tint, the larger the share. Point at a word for its number.",
     )
 
 
@@ -235,7 +235,7 @@ def written_legend(given: bool, what: str = "character") -> None:
     swatches = [(_swatch(NEUTRAL, "none", 0.22), "given")] if given else []
     _legend(
         [*swatches, (_swatch(FOR, "none"), "sure of it"), (_swatch(AGAINST, "dashed"), "a surprise")],
-        f"Rest on a {what} for its probability and what else might have come.",
+        f"Point at a {what} for its probability and what else might have come.",
     )
 
 
@@ -251,7 +251,7 @@ def activation_legend(strongest: float, what: str = "character") -> None:
             (_swatch(FOR, "none"), f"positive, up to {strongest:.2f}"),
             (_swatch(AGAINST, "dashed"), f"negative, down to −{strongest:.2f}"),
         ],
-        f"Rest on a {what} for its number.",
+        f"Point at a {what} for its number.",
     )
 
 
@@ -290,8 +290,8 @@ def alternatives(sentences: Sequence[tuple[str, float]], width: int) -> None:
         f'overflow-y:auto">{"".join(rows)}</div>'
     )
     scores = (
-        "The score is the logarithm of the probability that the model gives a sentence, in nats, over a divisor that "
-        "makes up for its length: the nearer to 0, the surer."
+        "The nearer to 0 its score, the likelier the model finds a sentence. (It is the logarithm of the probability, "
+        "divided by a measure of the length.)"
     )
     if width == 1:
         st.caption(f"{scores} Beam width 1 follows one way only; a wider beam gives alternatives.")

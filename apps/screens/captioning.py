@@ -64,7 +64,7 @@ def follow_link() -> None:
     if linked["sample"] in sample_pictures.SAMPLES:
         take_sample(linked["sample"])
     else:
-        state.captioning_refused = f"There is no sample called {linked['sample'][:20]}. Pick one of those below."
+        state.captioning_refused = f"There is no sample called {linked['sample'][:20]}. Pick one of those above."
 
 
 def within(width: int) -> int:
@@ -74,8 +74,8 @@ def within(width: int) -> int:
 def controls() -> None:
     st.caption(
         "This model learned from 6,000 photos, mostly of people and dogs out of doors. It knows no names, reads no "
-        "writing and counts badly, and it always says something fluent: what it has not met it replaces by something "
-        "it has."
+        "writing and counts badly, and it always says something fluent: it replaces what it has not met with "
+        "something it has."
     )
     with st.grid(4, min_column_width=120, gap="small"):
         for name, words in sample_pictures.SAMPLES.items():
@@ -318,7 +318,7 @@ def looked(model: models.Model, entry: pictures.Entry) -> None:
         st.html(shading.shaded_html(entry.picture.jpeg, size, found.words, found.weights))
     rows, columns = found.weights.shape[1:]
     st.caption(
-        "The picture for each word, clear where the model looked while it wrote it, dark where it did not. Rest on a "
+        "The picture for each word, clear where the model looked while it wrote it, dark where it did not. Point at a "
         f"word, or tap it, to see it large. The model looks at {rows} × {columns} places; the shading flows between "
         "them."
     )

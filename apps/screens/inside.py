@@ -244,7 +244,7 @@ def choose_model() -> tuple[str, models.Model]:
             st.info(f"The model {widgets.plain(state.inside_model[:40])} is not here; this is another one.")
         state.inside_model = names[0]
     name = st.segmented_control(
-        "Model",
+        "Trained on",
         names,
         format_func=lambda name: widgets.plain(language.corpus(name).title),
         required=True,
@@ -323,11 +323,13 @@ def units_part() -> None:
     st.subheader("Tinted text", anchor=False)
     layer, unit = choose_unit(inside.UNITS, traced)
     tinted(traced, layer, unit, found)
+    st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
         table = {"symbol": traced.tokens, "hidden_state": traced.hidden[:, layer - 1, unit - 1].round(5)}
         table |= {f"{label}": values for label, values in found.items()}
         download(pd.DataFrame(table), f"unit_{layer}_{unit}", "The unit and all properties as CSV")
         link(inside.UNITS, model=name, property=state.get("inside_property", ""), **named)
+    widgets.model_card(model)
 
 
 def look_for(traced: inside.Traced, found: dict[str, np.ndarray], missing: list[str]) -> None:
@@ -364,7 +366,7 @@ def look_for(traced: inside.Traced, found: dict[str, np.ndarray], missing: list[
         f"other {rest:,} had no say. So many units are never all unrelated to anything: with the property shifted "
         f"along the text at random, the best of them still reaches |r| = {tracking.chance:.2f} one time in twenty. "
         "Believe only what is well above that, and holds in the second half."
-        + (f" Not in this text: {', '.join(missing)}." if missing else "")
+        + (f" This text has nothing of: {', '.join(missing)}." if missing else "")
         + (
             f" The text was read in {traced.passages} passages, each as if it were the first."
             if traced.passages > 1
@@ -437,7 +439,7 @@ def tinted(traced: inside.Traced, layer: int, unit: int, found: dict[str, np.nda
     highest, lowest = inside.extremes(traced, values)
     st.caption(
         f"Unit {unit} of layer {layer} is highest ({signed(values.max())}) at the end of “{widgets.plain(highest)}”, "
-        f"lowest ({signed(values.min())}) at the end of “{widgets.plain(lowest)}”, {signed(values.mean())} at the mean."
+        f"lowest ({signed(values.min())}) at the end of “{widgets.plain(lowest)}”, {signed(values.mean())} on average."
     )
     if found and (tracked := inside.tracks(values, found)):
         listed = ", ".join(f"{name} (r = {signed(r)})" for name, r in tracked)
@@ -459,9 +461,11 @@ def gates_part() -> None:
         quantity = choice(inside.GATES, "gate", "Of them the", str)
         table = inside.gate_map(traced, layer, unit, quantity)
         many_units(traced, table, quantity, layer)
+    st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
         download(table, f"gates_{layer}_{unit}", "What is drawn as CSV")
         link(inside.GATES, model=name, **named)
+    widgets.model_card(model)
 
 
 def one_unit(traced: inside.Traced, table: pd.DataFrame, unit: int) -> None:
@@ -566,10 +570,12 @@ def gradients_part() -> None:
         "Norms, the mean of 16 sequences of the adding problem, 64 units each, computed in float64. The loss is the "
         "sum of the units after the last step."
     )
+    experiment = relu_part()
+    st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
-        download(table, "gradients", "What is drawn as CSV")
+        download(table, "gradients", "The gradients as CSV")
+        download(experiment, "relu_experiment", "The experiment as CSV")
         link(part)
-    relu_part()
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -582,8 +588,8 @@ def relus(steps: int, units: int, seed: int) -> pd.DataFrame:
     return inside.relu(steps, units, seed)
 
 
-def relu_part() -> None:
-    """The lectures' experiment."""
+def relu_part() -> pd.DataFrame:
+    """The lectures' experiment; returns what is drawn of it."""
     part = inside.GRADIENTS
     st.subheader("The ReLU experiment", anchor=False)
     st.markdown(
@@ -611,7 +617,7 @@ def relu_part() -> None:
         "Forward: the norm of h, beginning with 1 at step 0. Backward: the norm of the gradient, beginning with 1 at "
         "the last step and read from right to left. He et al., Delving Deep into Rectifiers (2015)."
     )
-    download(table, "relu_experiment", "The experiment as CSV")
+    return table
 
 
 # Trainings
@@ -707,6 +713,7 @@ def clipping_shown(settings: dict, training: trainings.Training) -> None:
         f"1 has a mean squared error of {1 / 6:.3f}. The norm is the largest of {inside.EVERY[inside.CLIPPING]} steps."
     )
     if not training.running:
+        st.subheader("Download", anchor=False)
         download(table, "clipping", "The curves as CSV")
 
 
@@ -755,6 +762,7 @@ def memory_shown(settings: dict, training: trainings.Training) -> None:
         f"{int(table['step'].max()):,} steps the loss is {table['loss'].iloc[-1]:.4f}{right}."
     )
     if not training.running:
+        st.subheader("Download", anchor=False)
         download(table, f"{task}_{settings['cell']}_{settings['length']}", "The curve as CSV")
 
 
@@ -777,6 +785,7 @@ def table_part() -> None:
         f"Solved trainings of all, and in how many steps at the median; {int(here['seed'].nunique())} seeds, at most "
         f"{most} steps, {units} units. Empty: not measured. The cells that solved most come first."
     )
+    st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
         download(summary, f"{task}_by_cell", "This table as CSV")
         download(here, f"{task}_runs", "Every run as CSV")
@@ -820,6 +829,7 @@ SHOW = {
 }
 
 st.title("Inside the network", anchor=False)
+st.markdown("Six views of what goes on in a recurrent network while it reads and while it learns.")
 follow_link()
 if state.setdefault("inside_part", inside.UNITS) not in PARTS:
     state.inside_part = inside.UNITS

@@ -103,7 +103,7 @@ def choose_model(names: list[str]) -> str:
     if state.setdefault("language_model", names[0]) not in names:
         state.language_model = names[0]
     return st.segmented_control(
-        "Model",
+        "Trained on",
         names,
         format_func=lambda name: widgets.plain(language.corpus(name).title),
         required=True,
@@ -546,7 +546,7 @@ def typing(model: models.Model, level: str) -> None:
 
 st.title("Language", anchor=False)
 st.markdown(
-    "A model that foretells what comes next in a text: have it write on, let it weigh two sentences, or take its "
+    "A model that predicts what comes next in a text: have it write on, let it weigh two sentences, or take its "
     "suggestions while you type."
 )
 try:

@@ -85,7 +85,7 @@ def one_text() -> None:
         with st.container(width=390, gap="xsmall"):
             st.markdown(f"**{verdict(positive)}**, {rating:.1f} of 5 stars")
             widgets.stars(rating)
-            st.markdown(f"The model holds it {positive:.1%} likely that the writer liked it.")
+            st.markdown(f"Probability that the writer liked it: {positive:.1%}")
             widgets.time_taken(seconds)
     words = why(model, text, outputs)
     st.subheader("Download", anchor=False)
@@ -135,13 +135,15 @@ def why(model: models.Model, text: str, outputs: dict[str, np.ndarray]) -> pd.Da
     widgets.tint_legend()
     with st.container(border=True):
         st.html(widgets.tinted_html(text, spans, shares, unread_from))
+    together = words[words.word.map(texts.has_words)].groupby(words.word.str.lower(), sort=False).share.sum()
     for side, strongest in (
         # Shares that would be shown as 0.00 say nothing.
-        ("for", words[words.share >= 0.005].nlargest(5, "share")),
-        ("against", words[words.share <= -0.005].nsmallest(5, "share")),
+        ("for", together[together >= 0.005].nlargest(5)),
+        ("against", together[together <= -0.005].nsmallest(5)),
     ):
         if len(strongest):
-            listed = ", ".join(f"{widgets.plain(row.word)} ({row.share:+.2f})" for row in strongest.itertuples())
+            signed = {word: f"{share:+.2f}".replace("-", "−") for word, share in strongest.items()}
+            listed = ", ".join(f"{widgets.plain(word)} ({share})" for word, share in signed.items())
             st.caption(f"Strongest {side}: {listed}")
     return words
 

@@ -86,8 +86,8 @@ def controls(pairs: list[str]) -> str:
     )
     languages = translations.pair(pair)
     st.caption(
-        f"This model learned from {languages.learned_from}. It writes of other things too, fluently, but what it has "
-        "not met it replaces by something it has."
+        f"This model learned from {languages.learned_from}. It writes of other things too, fluently, but replaces what "
+        "it has not met with something it has."
     )
     if languages.examples:
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -104,9 +104,6 @@ def controls(pairs: list[str]) -> str:
             persist_state="session",
         )
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-            st.form_submit_button(
-                "Translate", type="primary", on_click=ask, icon=":material/translate:", key="translation_submit"
-            )
             st.slider(
                 "Beam width",
                 1,
@@ -116,6 +113,9 @@ def controls(pairs: list[str]) -> str:
                 help="How many translations are kept in view while one is written. 1 is greedy: always the likeliest "
                 "next word. Wider is slower, finds likelier sentences, and gives as many alternatives.",
                 persist_state="session",
+            )
+            st.form_submit_button(
+                "Translate", type="primary", on_click=ask, icon=":material/translate:", key="translation_submit"
             )
     st.file_uploader(
         f"Or open a text file in UTF-8, at most {translations.MAX_CHARACTERS:,} characters",
@@ -193,25 +193,22 @@ def results(pair: str) -> None:
 
 def show(work: translations.Work) -> None:
     """The translation, and one of its sentences in all its forms."""
-    # Drawn above the box in which the sentence is chosen, that it shows.
-    above = st.container()
     several = len(work.done) > 1
+    if state.get("translation_sentence") not in work.done:
+        state.translation_sentence = work.done[0]
+    translated(work, state.translation_sentence if several else None)
     st.subheader("Sentence by sentence" if several else "Alternatives", anchor=False)
-    chosen = work.done[0]
     if several:
-        if state.get("translation_sentence") not in work.done:
-            state.translation_sentence = chosen
-        chosen = st.selectbox(
+        st.selectbox(
             "Sentence to look at",
             work.done,
             format_func=lambda index: listed(work, index),
             key="translation_sentence",
         )
-    widgets.alternatives(work.sentences[chosen].alternatives, work.width)
-    looked(work.model, work.sentences[chosen])
+    sentence = work.sentences[state.translation_sentence]
+    widgets.alternatives(sentence.alternatives, work.width)
+    looked(work.model, sentence)
     downloads(work)
-    with above:
-        translated(work, chosen if several else None)
 
 
 def listed(work: translations.Work, index: int) -> str:
@@ -277,7 +274,7 @@ def looked(model: models.Model, sentence: translations.Sentence) -> None:
         st.html(attention.lines_html(found.source, found.target, found.weights))
     st.caption(
         f"From {languages.source} to {languages.target}. The stronger the line, the more the model looked at the one "
-        "word while it wrote the other. Rest on a word, or tap it, to see its own lines alone."
+        "word while it wrote the other. Point at a word, or tap it, to see its own lines alone."
     )
     heat_map(found)
 
@@ -301,6 +298,8 @@ def heat_map(found: translations.Attention) -> None:
             labelLimit=110,
             # Hidden only where they would lie on each other.
             labelOverlap=len(words) > 25,
+            labelFlush=False,
+            labelBound=False,
             **kwargs,
         )
 

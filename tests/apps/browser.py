@@ -30,7 +30,7 @@ RESULTS = {
     "sentiment": ("See why", "Strongest for"),
     "music": ("Hear it", "this tune again"),
     "translation": ("See where it looked, or try your own", "The same as a map"),
-    "captioning": ("give it a picture", "Rest on a word"),
+    "captioning": ("give it a picture", "Point at a word"),
     "language": ("Have it write on", "top-k and top-p"),
     "inside": ("Look inside", "for its number"),
 }

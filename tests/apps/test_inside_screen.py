@@ -50,7 +50,7 @@ def fine(app):
 
 
 def test_the_page_opens_with_a_text_tinted_by_the_unit_that_tracks_best(inside):
-    assert fine(inside) and headings(inside) == ["Search", "Tinted text"]
+    assert fine(inside) and headings(inside) == ["Search", "Tinted text", "Download", "Model"]
     assert "**Unit 1 of layer 1** tracks it best: r = +1.00 where it was found, +1.00 in" in everything(inside)
     assert "highest" in everything(inside) and 'title="G: +0.01"' in markup(inside)
     assert shown(markup(inside)).count("⏎") == logic._PLAY.count("\n") and charts(inside) == 1
@@ -127,7 +127,7 @@ def test_gates_of_one_unit_and_of_many(inside):
 
 def test_gradients_are_drawn_and_settings_that_show_something_are_offered(app):
     at(app, "inside", part="gradients", length="20")
-    assert fine(app) and charts(app) == 3 and headings(app) == ["The ReLU experiment"]
+    assert fine(app) and charts(app) == 3 and headings(app) == ["The ReLU experiment", "Download"]
     assert re.search(r"left at the first of 20: Simple RNN [\d.]+; IRNN ", everything(app))
     assert downloads(app) == ["What is drawn as CSV", "The experiment as CSV"]
     app.button(key="inside_flow_Vanishing").click().run()

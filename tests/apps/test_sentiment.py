@@ -30,7 +30,7 @@ def test_a_text_gets_result_why_download_and_model_in_this_order(sentiment):
     rate(sentiment, "The food was good, not bad at all.")
     assert [heading.value for heading in sentiment.subheader] == ["Result", "Why", "Download", "Model"]
     assert "**Positive**, 4.6 of 5 stars" in everything(sentiment)
-    assert "90.0% likely" in everything(sentiment)
+    assert "liked it: 90.0%" in everything(sentiment)
     assert "Answered in" in everything(sentiment)
     assert "Strongest for: bad (+1.20), good (+1.00)" in everything(sentiment)
     assert 'title="good: +1.000"' in markup(sentiment)
