@@ -35,7 +35,8 @@ class Application(Page):
 
     Attributes:
         example: an input to show and to link to.
-        answer: what its model makes of the example, in a few words of Markdown. It may raise `models.ModelError`.
+        answer: what its model makes of the example, in a few words of Markdown. It may raise `models.ModelError`. It
+            asks as the page does, so that what TensorFlow optimises at the first call is there for the page.
         invitation: what the link to its page says.
         show: draws the example.
         parameter: under which the address of its page takes the example.
@@ -49,7 +50,7 @@ class Application(Page):
 
 
 def _sentiment(text: str) -> str:
-    outputs = models.load("sentiment").call("serving_default", text=[text])
+    outputs = models.load("sentiment").call("explain", text=[text])
     return f"**{outputs['positive'][0]:.0%} positive**, {outputs['stars'][0]:.1f} of 5 stars"
 
 
@@ -133,6 +134,21 @@ INSIDE = Page(
     "What goes on in a recurrent network: units that track something, gates that open and close, gradients that vanish "
     "or explode, and memory learnt while you watch.",
 )
+
+
+def answer(application: Application) -> str:
+    """What an application's model makes of its example, as `Application.answer` says; made once for all visitors.
+
+    Raises:
+        ModelError: as `Application.answer`.
+    """
+    return _answer(application.word, models.newest(application.word))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _answer(word: str, newest: int) -> str:
+    (application,) = (application for application in APPLICATIONS if application.word == word)
+    return application.answer(application.example)
 
 
 def offered() -> list[Application]:

@@ -452,10 +452,9 @@ class _Network:
     BATCH, UNITS = 16, 64
 
     def __init__(self, cell: str):
-        import tensorflow as tf
-
         from seqkeras.understanding import gradients_through_time
 
+        tf = models.tensorflow()
         self.cell = cell
         self.layer = self._new(0)
         spec = tf.TensorSpec((self.BATCH, None, 2), tf.float64)

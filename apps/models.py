@@ -18,6 +18,17 @@ class ModelError(Exception):
     """A model is missing, unreadable or failed. The message is a sentence for visitors, with no path in it."""
 
 
+def tensorflow():
+    """TensorFlow, imported when it is first needed, for that takes seconds and a page should be drawn before."""
+    import keras
+    import tensorflow as tf
+
+    # Streamlit ends each run of a page by clearing Keras's session, and with it go the functions that TensorFlow has
+    # optimised: every click would optimise its model's graph again, for seconds. No page keeps anything in the session.
+    keras.backend.clear_session = lambda: None
+    return tf
+
+
 class Model:
     """A SavedModel behind a lock, with the papers that lie beside it.
 
@@ -29,9 +40,7 @@ class Model:
     """
 
     def __init__(self, name: str, folder: Path):
-        # Imported here because it takes seconds, and a page should be drawn before that.
-        import tensorflow as tf
-
+        tf = tensorflow()
         self.name = name
         self.card = _text(folder / "model_card.md")
         self.config = _mapping(folder / "config.json")
@@ -130,6 +139,12 @@ def is_there(name: str) -> bool:
 def variants(word: str) -> list[str]:
     """What of an application's models is there to load, such as its pairs of languages, by name."""
     return sorted(graph.parent.name for graph in _graph(word).parent.glob("*/saved_model.pb"))
+
+
+def newest(word: str) -> int:
+    """When the newest of an application's models was written, in nanoseconds; 0 where there is none."""
+    graphs = [_graph(word), *_graph(word).parent.glob("*/saved_model.pb")]
+    return max((graph.stat().st_mtime_ns for graph in graphs if graph.is_file()), default=0)
 
 
 def config(name: str) -> dict:

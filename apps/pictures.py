@@ -370,5 +370,5 @@ def caption(jpeg: bytes) -> str:
     Raises:
         ModelError: if there is no model, or it fails.
     """
-    outputs = models.load("captioning").call("serving_default", image=[jpeg])
-    return outputs["caption"][0].decode("utf-8", "replace")
+    captions = models.load("captioning").call("beam", image=[jpeg], width=np.int32(WIDTH))["captions"]
+    return captions[0][0].decode("utf-8", "replace")

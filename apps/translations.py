@@ -354,10 +354,12 @@ def _words(words: Sequence[bytes]) -> list[str]:
 
 
 def translate(text: str) -> str:
-    """A short text in the first pair that is there.
+    """A sentence in the first pair that is there.
 
     Raises:
         ModelError: if there is none, or it fails.
     """
-    model = models.load(f"translation/{available()[0]}")
-    return model.call("serving_default", text=[text])["translation"][0].decode("utf-8", "replace")
+    pair = available()[0]
+    work = Work(models.load(f"translation/{pair}"), pair, text, WIDTH)
+    work.step()
+    return work.translation

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from apps.applications import INSIDE, offered
+from apps.applications import INSIDE, answer, offered
 from apps.models import ModelError
 
 st.title("Sequence models at work")
@@ -42,6 +42,6 @@ with st.grid(2 if len(applications) > 1 else 1, min_column_width=300):
 for application, place in waiting:
     place.caption("Asking the model …")
     try:
-        place.markdown(f":material/subdirectory_arrow_right: {application.answer(application.example)}")
+        place.markdown(f":material/subdirectory_arrow_right: {answer(application)}")
     except ModelError as error:
         place.caption(str(error))

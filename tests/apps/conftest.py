@@ -60,8 +60,7 @@ def app(saved_models):
 def at(app, word, **parameters):
     """The suite at an application's page, by an address with parameters; past a home page that asks no model."""
     with pytest.MonkeyPatch.context() as patch:
-        for application in applications.APPLICATIONS:
-            patch.setitem(vars(application), "answer", lambda example: "")
+        patch.setattr(applications, "answer", lambda application: "")
         app.run()
     app.query_params.update(parameters)
     return app.switch_page(f"screens/{word}.py").run()

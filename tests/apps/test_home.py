@@ -1,6 +1,9 @@
+import os
 from pathlib import Path
 
+from apps import models
 from apps.applications import APPLICATIONS, INSIDE, offered
+from tests.apps.conftest import visitor
 from tests.apps.stand_in import save_sentiment, save_translation
 
 
@@ -38,3 +41,18 @@ def test_an_application_without_a_model_is_not_offered_beside_others(app, tmp_pa
 def test_each_page_has_a_screen():
     screens = Path(__file__).parents[2] / "apps" / "screens"
     assert {path.stem for path in screens.glob("*.py")} == {"home", *(page.word for page in (*APPLICATIONS, INSIDE))}
+
+
+def test_the_answers_are_made_once_for_all_visitors_and_anew_for_a_new_model(app, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
+    save_sentiment(tmp_path)
+    calls = []
+    call = models.Model.call
+    monkeypatch.setattr(models.Model, "call", lambda *args, **inputs: calls.append(args[1]) or call(*args, **inputs))
+    app.run()
+    visitor().run()
+    assert calls == ["explain"]
+    graph = tmp_path / "sentiment" / "saved_model.pb"
+    os.utime(graph, ns=(0, graph.stat().st_mtime_ns + 10**9))
+    visitor().run()
+    assert calls == ["explain"] * 2

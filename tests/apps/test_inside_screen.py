@@ -129,7 +129,7 @@ def test_gradients_are_drawn_and_settings_that_show_something_are_offered(app):
     at(app, "inside", part="gradients", length="20")
     assert fine(app) and charts(app) == 3 and headings(app) == ["The ReLU experiment", "Download"]
     assert re.search(r"left at the first of 20: Simple RNN [\d.]+; IRNN ", everything(app))
-    assert downloads(app) == ["What is drawn as CSV", "The experiment as CSV"]
+    assert downloads(app) == ["The gradients as CSV", "The experiment as CSV"]
     app.button(key="inside_flow_Vanishing").click().run()
     assert app.slider(key="inside_gradients_scale").value == 0.7 and "10⁻" in everything(app)
     choose(app, gradients_of="states")

@@ -3,6 +3,8 @@ import threading
 
 import numpy as np
 import pytest
+from keras.src.backend.common import global_state
+from streamlit.runtime.scriptrunner import script_runner
 
 from apps import models
 from apps.models import ModelError
@@ -14,6 +16,13 @@ def test_a_model_is_loaded_once_and_brings_its_papers(saved_models):
     assert model.max_words == 200
     assert "tests only" in model.card
     assert model.metrics == {"accuracy": 0.5}
+
+
+def test_keras_is_not_cleared_when_a_page_has_run_and_what_tensorflow_optimised_with_it(saved_models):
+    models.load("sentiment")
+    global_state.set_global_attribute("kept", True)
+    script_runner._clean_problem_modules()
+    assert global_state.get_global_attribute("kept")
 
 
 def test_a_new_export_is_loaded_anew(saved_models, tmp_path, monkeypatch):
