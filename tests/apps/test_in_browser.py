@@ -229,7 +229,12 @@ def test_a_visitor_has_a_text_written_on_compares_two_sentences_and_takes_sugges
     page.get_by_text("Suggest the next").click()
     box = page.get_by_role("textbox", name="Your text")
     box.press_sequentially("the stock ma")
-    page.get_by_role("button", name=re.compile("^market ")).click()
+    market = page.get_by_role("button", name=re.compile("^market "))
+    market.wait_for()
+    # Nobody clicks in the very moment in which it appears.
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    page.wait_for_timeout(300)
+    market.click()
     page.get_by_role("button", name=re.compile("^fell ")).wait_for()
     assert box.input_value() == "the stock market"
 
