@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,12 +21,13 @@ class ModelError(Exception):
 
 def tensorflow():
     """TensorFlow, imported when it is first needed, for that takes seconds and a page should be drawn before."""
-    import keras
     import tensorflow as tf
 
-    # Streamlit ends each run of a page by clearing Keras's session, and with it go the functions that TensorFlow has
-    # optimised: every click would optimise its model's graph again, for seconds. No page keeps anything in the session.
-    keras.backend.clear_session = lambda: None
+    # TensorFlow brings Keras, and Streamlit ends each run of a page by clearing Keras's session, with which go the
+    # functions that TensorFlow has optimised: every click would optimise its model's graph again, for seconds. No page
+    # keeps anything in the session.
+    if keras := sys.modules.get("keras"):
+        keras.backend.clear_session = lambda: None
     return tf
 
 

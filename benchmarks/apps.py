@@ -39,7 +39,7 @@ TITLES = {application.word: application.title for application in APPLICATIONS}
 # Called in the page with a button: clicks it and gives the seconds to the first sight of a result and to its end. What
 # is written before one's eyes ends with a cursor, and is in sight when it has changed once, for at first the cursor
 # stands behind what was given. A translation is there before its attention. All else is there when the page's script
-# has come to rest.
+# has come to rest for a second, which does not count: between two runs it rests for some tenths.
 CLICK = """(button) => new Promise((done) => {
     const app = document.querySelector('[data-testid="stApp"]');
     const began = performance.now();
@@ -57,7 +57,7 @@ CLICK = """(button) => new Promise((done) => {
         if (!result && document.querySelector('[class*="st-key-translation_copy"]')) sight ??= now - began;
         if (running || !ran || written !== null) rested = null;
         else if (rested === null) rested = now;
-        else if (now - rested > 250) return done([(sight ?? rested - began) / 1000, (rested - began) / 1000]);
+        else if (now - rested > 1000) return done([(sight ?? rested - began) / 1000, (rested - began) / 1000]);
         if (now - began > 60000) return done(null);
         setTimeout(look, 10);
     };
