@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,32 @@ def tensorflow():
     return tf
 
 
+class _Queue:
+    """A lock that callers get in the order in which they came.
+
+    A text is written in hundreds of calls, one right after the other; `threading.Lock` would give it to the same caller
+    again and again, and others would wait for the end of the text.
+    """
+
+    def __init__(self):
+        self._guard, self._waiting = threading.Lock(), deque()
+
+    def __enter__(self):
+        mine = threading.Lock()
+        mine.acquire()
+        with self._guard:
+            self._waiting.append(mine)
+            if self._waiting[0] is mine:
+                return
+        mine.acquire()  # until the one before lets go
+
+    def __exit__(self, *error):
+        with self._guard:
+            self._waiting.popleft()
+            if self._waiting:
+                self._waiting[0].release()
+
+
 class Model:
     """A SavedModel behind a lock, with the papers that lie beside it.
 
@@ -49,7 +76,7 @@ class Model:
         self.metrics = _mapping(folder / "metrics.json")
         self._constant = tf.constant
         self._model = tf.saved_model.load(str(folder))
-        self._lock = threading.Lock()
+        self._lock = _Queue()
 
     @property
     def max_words(self) -> int | None:

@@ -198,9 +198,9 @@ def writing_controls(name: str, level: str) -> None:
 
 def begin(model: models.Model, level: str) -> None:
     """Starts the text that was asked for, if one was."""
-    if not state.pop("language_asked", False):
+    if not state.get("language_asked"):
         return
-    seed = state.pop("language_linked_seed", state.get("language_seed"))
+    seed = state.get("language_linked_seed", state.get("language_seed"))
     seed = int(np.random.default_rng().integers(1, 1_000_000)) if seed is None else int(number(seed, 1, 0, MAX_SEED))
     least, most, _ = language.LENGTHS[level]
     # A browser that is made to can send what the controls do not offer.
@@ -218,10 +218,14 @@ def begin(model: models.Model, level: str) -> None:
             writing = language.Writing(model, prompt, length, settings)
     except models.ModelError as error:
         state.language_refused = str(error)
+        del state.language_asked
         return
     if level == language.WORDS:
         remarks += language.unknown_words(prompt, writing.given)
     state.language_writing, state.language_remarks = writing, remarks
+    # Only now: a run that another one of the same page overtakes ends at its spinner.
+    del state.language_asked
+    state.pop("language_linked_seed", None)
     # As it was written, for the link.
     state.language_written_from = state.get("language_prompt") or ""
 
@@ -356,7 +360,7 @@ def comparing_controls() -> None:
 
 def compare(model: models.Model) -> None:
     """Weighs the sentences that were asked for, if any were; what cannot be done is said beside the controls."""
-    if not state.pop("language_compare_asked", False):
+    if not state.get("language_compare_asked"):
         return
     sentences = (state.get("language_first") or "", state.get("language_second") or "")
     start = time.perf_counter()
@@ -365,8 +369,10 @@ def compare(model: models.Model) -> None:
             scored = language.score(model, sentences)
     except (texts.InputError, models.ModelError) as error:
         state.language_refused = str(error)
+        del state.language_compare_asked
         return
     state.language_compared = (model, sentences, scored, time.perf_counter() - start)
+    del state.language_compare_asked
 
 
 def compared(name: str, model: models.Model, level: str) -> None:

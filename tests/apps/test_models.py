@@ -1,5 +1,6 @@
 import shutil
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -108,6 +109,25 @@ def test_callers_wait_for_each_other(saved_models):
     for thread in threads:
         thread.join()
     assert len(most) == 16 and max(most) == 1
+
+
+def test_who_asks_again_and_again_waits_behind_those_who_came_before():
+    queue, served = models._Queue(), []
+
+    def ask(name):
+        with queue:
+            served.append(name)
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in range(5)]
+    with queue:
+        for waiting, thread in enumerate(threads, start=2):
+            thread.start()
+            while len(queue._waiting) < waiting:
+                time.sleep(0.001)
+    ask("again")
+    for thread in threads:
+        thread.join()
+    assert served == [0, 1, 2, 3, 4, "again"]
 
 
 def test_the_command_that_makes_a_model_names_what_it_learns_from():
