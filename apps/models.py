@@ -32,7 +32,7 @@ def tensorflow():
     return tf
 
 
-class _Queue:
+class _FairLock:
     """A lock that callers get in the order in which they came.
 
     A text is written in hundreds of calls, one right after the other; `threading.Lock` would give it to the same caller
@@ -76,7 +76,7 @@ class Model:
         self.metrics = _mapping(folder / "metrics.json")
         self._constant = tf.constant
         self._model = tf.saved_model.load(str(folder))
-        self._lock = _Queue()
+        self._lock = _FairLock()
 
     @property
     def max_words(self) -> int | None:
@@ -172,8 +172,8 @@ def variants(word: str) -> list[str]:
 
 def newest(word: str) -> int:
     """When the newest of an application's models was written, in nanoseconds; 0 where there is none."""
-    graphs = [_graph(word), *_graph(word).parent.glob("*/saved_model.pb")]
-    return max((graph.stat().st_mtime_ns for graph in graphs if graph.is_file()), default=0)
+    names = [word, *(f"{word}/{variant}" for variant in variants(word))]
+    return max((_graph(name).stat().st_mtime_ns for name in names if is_there(name)), default=0)
 
 
 def config(name: str) -> dict:

@@ -467,7 +467,7 @@ def _averaged(model):
 
 def _save(model, path, **attributes):
     with _replacing(path) as temporary:
-        _find_room(temporary, [*model.variables, *model.optimizer.variables, *_inner(model.optimizer).variables])
+        _find_room(temporary, model)
         model.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(attributes)
@@ -476,10 +476,13 @@ def _save(model, path, **attributes):
                 file[f"generators/{number}"] = variable.numpy()
 
 
-def _find_room(path, variables):
-    """Raises an OSError where the disk has no room for the variables; HDF5, finding none, would take Python with it."""
-    numbers = sum(math.prod(variable.shape) for variable in variables)
-    path.write_bytes(bytes(8 * numbers + 8_000 * len(variables) + 100_000))
+def _find_room(path, model):
+    """Raises an OSError where the disk has no room for a checkpoint; HDF5, finding none, would take Python with it."""
+    variables = [*model.variables, *model.optimizer.variables, *_inner(model.optimizer).variables]
+    variables = {id(variable): variable for variable in variables}.values()
+    numbers = sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in variables)
+    # HDF5 adds some kilobytes to each.
+    path.write_bytes(bytes(numbers + 8_000 * len(variables) + 100_000))
 
 
 def _generators(model):

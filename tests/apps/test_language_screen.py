@@ -2,6 +2,7 @@ import re
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+import streamlit as st
 
 from apps import language as logic
 from apps import models
@@ -70,6 +71,20 @@ def test_a_text_is_written_from_a_beginning_and_each_character_says_its_probabil
     assert "50 characters written in" in everything(language)
     assert "Seed 5, temperature 0.8, top-k all, top-p 0.95" in everything(language)
     assert [element.proto.label for element in language.get("download_button")] == ["The text"]
+
+
+def test_a_text_asked_for_is_written_though_another_run_of_the_page_overtakes_the_first(language, monkeypatch):
+    make, overtaken = logic.Writing, []
+
+    def overtake(*args):
+        if not overtaken:
+            overtaken.append(True)
+            st.rerun()
+        return make(*args)
+
+    monkeypatch.setattr(logic, "Writing", overtake)
+    write(language, "the ap", length_characters=50)
+    assert overtaken and "50 characters written in" in everything(language)
 
 
 def test_from_nothing_a_text_begins_and_the_seed_can_be_kept(language):

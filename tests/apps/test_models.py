@@ -112,17 +112,17 @@ def test_callers_wait_for_each_other(saved_models):
 
 
 def test_who_asks_again_and_again_waits_behind_those_who_came_before():
-    queue, served = models._Queue(), []
+    lock, served = models._FairLock(), []
 
     def ask(name):
-        with queue:
+        with lock:
             served.append(name)
 
     threads = [threading.Thread(target=ask, args=(name,)) for name in range(5)]
-    with queue:
+    with lock:
         for waiting, thread in enumerate(threads, start=2):
             thread.start()
-            while len(queue._waiting) < waiting:
+            while len(lock._waiting) < waiting:
                 time.sleep(0.001)
     ask("again")
     for thread in threads:
