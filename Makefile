@@ -18,8 +18,9 @@ READY := .venv/ready
 
 .PHONY: app test train benchmark screenshots lint clean
 
+# Each page runs in a thread of its own; with an arena of memory for each, the server would hold on to more and more.
 app: $(READY)
-	$(BIN)/streamlit run apps/streamlit_app.py --server.port $(PORT)
+	MALLOC_ARENA_MAX=2 $(BIN)/streamlit run apps/streamlit_app.py --server.port $(PORT)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)

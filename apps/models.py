@@ -1,5 +1,7 @@
 """The SavedModels as the screens use them: found by name, loaded once, called by one visitor at a time."""
 
+import contextlib
+import gc
 import json
 import logging
 import os
@@ -22,7 +24,8 @@ class ModelError(Exception):
 
 def tensorflow():
     """TensorFlow, imported when it is first needed, for that takes seconds and a page should be drawn before."""
-    import tensorflow as tf
+    with _kept():
+        import tensorflow as tf
 
     # TensorFlow brings Keras, and Streamlit ends each run of a page by clearing Keras's session, with which go the
     # functions that TensorFlow has optimised: every click would optimise its model's graph again, for seconds. No page
@@ -30,6 +33,21 @@ def tensorflow():
     if keras := sys.modules.get("keras"):
         keras.backend.clear_session = lambda: None
     return tf
+
+
+@contextlib.contextmanager
+def _kept():
+    """What comes into being here stays to the server's end, and the garbage collector leaves it alone from now on.
+
+    Streamlit collects all garbage after each run of a page. To go through the hundreds of thousands of objects of
+    TensorFlow and five models takes half a second, in which every visitor waits.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 class _FairLock:
@@ -75,7 +93,8 @@ class Model:
         self.config = _mapping(folder / "config.json")
         self.metrics = _mapping(folder / "metrics.json")
         self._constant = tf.constant
-        self._model = tf.saved_model.load(str(folder))
+        with _kept():
+            self._model = tf.saved_model.load(str(folder))
         self._lock = _FairLock()
 
     @property

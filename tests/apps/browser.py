@@ -51,8 +51,10 @@ def suite(log: Path, saved_models: Path | None = None) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "apps/streamlit_app.py", "--server.headless=true"]
-    command += ["--server.address=127.0.0.1", f"--server.port={port}", "--server.fileWatcherType=none"]
-    environment = os.environ | ({"SEQKERAS_SAVED_MODELS": str(saved_models)} if saved_models else {})
+    command += ["--server.address=127.0.0.1", f"--server.port={port}"]
+    # As `make app` has it.
+    environment = os.environ | {"MALLOC_ARENA_MAX": "2"}
+    environment |= {"SEQKERAS_SAVED_MODELS": str(saved_models)} if saved_models else {}
     with log.open("w") as output:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:

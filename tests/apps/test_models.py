@@ -1,3 +1,4 @@
+import gc
 import shutil
 import threading
 import time
@@ -24,6 +25,24 @@ def test_keras_is_not_cleared_when_a_page_has_run_and_what_tensorflow_optimised_
     global_state.set_global_attribute("kept", True)
     script_runner._clean_problem_modules()
     assert global_state.get_global_attribute("kept")
+
+
+def test_what_stays_for_ever_is_not_searched_for_garbage(saved_models, tmp_path, monkeypatch):
+    gc.unfreeze()
+    monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
+    shutil.copytree(saved_models / "sentiment", tmp_path / "sentiment")
+    models.load("sentiment")
+    assert gc.get_freeze_count() > 100_000
+    assert gc.isenabled()
+
+
+def test_garbage_is_collected_again_after_a_failure(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
+    (tmp_path / "sentiment").mkdir()
+    (tmp_path / "sentiment" / "saved_model.pb").write_bytes(b"no model")
+    with pytest.raises(models.ModelError):
+        models.load("sentiment")
+    assert gc.isenabled()
 
 
 def test_a_new_export_is_loaded_anew(saved_models, tmp_path, monkeypatch):

@@ -7,9 +7,14 @@ import tensorflow as tf
 
 from seqkeras.text import Symbols, chunks, split
 from training import Stop
-from training.datasets import own_corpus, penn_treebank, sample_prose, tiny_shakespeare
+from training.datasets import own_corpus, penn_treebank, python_library, sample_prose, tiny_shakespeare
 
-SETS = {"shakespeare": tiny_shakespeare, "penn_treebank": penn_treebank, "sample": sample_prose}
+SETS = {
+    "shakespeare": tiny_shakespeare,
+    "penn_treebank": penn_treebank,
+    "python": python_library,
+    "sample": sample_prose,
+}
 # What a model card says of each.
 ABOUT = {
     "shakespeare": (
@@ -19,6 +24,10 @@ ABOUT = {
     "penn_treebank": (
         "929,589 words of the Wall Street Journal of 1989 in Mikolov's form: lower case, no marks of punctuation, N "
         "for numbers, 10,000 words and <unk> for all others (text of the LDC, for research only)"
+    ),
+    "python": (
+        "the source code of the standard library of Python, nine tenths of its files in ASCII (PSF licence); another "
+        "version of Python has a slightly different one"
     ),
     "sample": "prose that the project's own grammar composed. This model is an exercise",
 }
