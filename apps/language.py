@@ -39,6 +39,21 @@ _OPENING = "([{$"
 _WORD = re.compile(r"[\w'’-]+\s*|[^\w\s]+\s*|\s+")
 
 
+# Two texts of which people find one likelier.
+PAIRS = {
+    "Pear or pair": ("The apple and pear salad was delicious.", "The apple and pair salad was delicious."),
+    "Am or is": ("I am the king of this land.", "I is the king of this land."),
+    "In order or not": ("The price of the stock fell on Monday.", "On the fell Monday price stock of the."),
+    "Would or wood": ("He said that he would not go.", "He said that he wood knot go."),
+}
+CODE_PAIRS = {
+    "Closed or not": ("print(len(found), end=text)\nreturn found", "print(len(found, end=text)\nreturn found"),
+    "Quotes": ("name = self.names['first'].lower()", "name = self.names['first].lower()'"),
+    "One sign or two": ("if self.count == limit:\n    return", "if self.count = limit:\n    return"),
+    "Indented or not": ("for line in file:\n    lines.append(line)", "for line in file:\nlines.append(line)"),
+}
+
+
 @dataclass(frozen=True)
 class Corpus:
     """What a model learned from.
@@ -47,11 +62,13 @@ class Corpus:
         title: as people call it.
         about: what it holds, in some words.
         prompts: beginnings of texts of that kind by a name for each.
+        pairs: texts to compare, likewise.
     """
 
     title: str
     about: str
     prompts: dict[str, str]
+    pairs: dict[str, tuple[str, str]] = field(default_factory=lambda: PAIRS)
 
 
 CORPORA = {
@@ -75,14 +92,17 @@ CORPORA = {
             "From nothing": "",
         },
     ),
-}
-
-# Two sentences of which people find one likelier.
-PAIRS = {
-    "Pear or pair": ("The apple and pear salad was delicious.", "The apple and pair salad was delicious."),
-    "Am or is": ("I am the king of this land.", "I is the king of this land."),
-    "In order or not": ("The price of the stock fell on Monday.", "On the fell Monday price stock of the."),
-    "Would or wood": ("He said that he would not go.", "He said that he wood knot go."),
+    "python": Corpus(
+        "Python code",
+        "the source code of Python's standard library",
+        {
+            "A function": "def read_lines(path):\n    ",
+            "A class": "class Parser:\n    ",
+            "A loop": "        for name, value in ",
+            "From nothing": "",
+        },
+        CODE_PAIRS,
+    ),
 }
 
 
@@ -94,7 +114,7 @@ def available() -> list[str]:
     """
     there = models.variants("language")
     if not there:
-        first, second = (models.command(f"language/{name}") for name in CORPORA)
+        first, second = (models.command(f"language/{name}") for name in ("shakespeare", "penn_treebank"))
         raise models.ModelError(
             "No language model is in `saved_models/language` yet. These commands, run in the project's folder, train "
             f"them and put them there: `{first}`, of characters; `{second}`, of words."

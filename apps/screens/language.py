@@ -348,11 +348,12 @@ def link_values(name: str, writing: language.Writing) -> tuple:
 # Comparing
 
 
-def comparing_controls() -> None:
-    first, second = next(iter(language.PAIRS.values()))
+def comparing_controls(name: str) -> None:
+    pairs = language.corpus(name).pairs
+    first, second = next(iter(pairs.values()))
     state.setdefault("language_first", first)
     state.setdefault("language_second", second)
-    examples(language.PAIRS, ask_to_compare, "pair")
+    examples(pairs, ask_to_compare, "pair")
     with st.grid(2, min_column_width=280, gap="small"):
         st.text_area("First sentence", key="language_first", height=80, **KEEP)
         st.text_area("Second sentence", key="language_second", height=80, **KEEP)
@@ -574,7 +575,7 @@ try:
         st.button("Write", type="primary", on_click=ask, key="language_write", icon=":material/edit:")
         begin(model, level)
     elif part == COMPARE:
-        comparing_controls()
+        comparing_controls(chosen)
         above = st.container()
         with st.container(horizontal=True):
             st.button(

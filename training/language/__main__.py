@@ -2,6 +2,7 @@
 
 python -m training.language --corpus shakespeare --manual_dir DIR     characters (or SEQKERAS_MANUAL_DIR)
 python -m training.language --corpus penn_treebank --manual_dir DIR   words
+python -m training.language --corpus python                           code, of Python's own library; no download
 python -m training.language --corpus PATH [--level words]             a text file, or a folder of them, source code too
 python -m training.language --corpus penn_treebank --evaluate         the shipped model's figures once more
 python -m training.language --corpus penn_treebank --units 200 --embedding_size 200 --tied false --dropout 0

@@ -12,6 +12,7 @@ import json
 
 import keras
 
+from seqkeras.export import stored_in_half
 from seqkeras.models import LanguageModel
 from training import Stop, loop, release
 from training.config import option, parse
@@ -118,8 +119,9 @@ def main(config):
     loop.end_others()
 
     # Without its optimizer and its states: what writes, one symbol at a time.
-    trained = LanguageModel(**architecture(config, len(symbols)))
-    trained.build((None, None))
+    with stored_in_half():
+        trained = LanguageModel(**architecture(config, len(symbols)))
+        trained.build((None, None))
     trained.set_weights(model.get_weights())
     with loop.exporting(config.export):
         evaluation.save(Music(trained, symbols, config.top_p), config, rows, workdir, config.export)
