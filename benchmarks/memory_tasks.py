@@ -1,14 +1,18 @@
 """How each cell remembers: the adding and the copying problem over growing lengths, success over some seeds.
 
     python -m benchmarks.memory_tasks [--cells lstm,gru] [--lengths 10,50] [--seeds 5] [--task adding] [--minutes 60]
+                                      [--every_length]
 
 A run trains one layer on one task (see `seqkeras.understanding.trainer`) until it is solved, or `--steps` are over. It
 is written down as soon as it ends; the same command goes on where the last one was interrupted, and skips what is done
 with the same settings. Lengths go from short to long, so that an early end leaves a table that is complete up to some
-length. The table says how many of the seeds solved a task, and in how many steps at the median.
+length. Where a cell has solved a task of some length with no seed, longer ones are not tried, which would take most of
+the time: --every_length has them tried. The table says how many of the seeds solved a task, and in how many steps at
+the median; a dash is what was not tried.
 """
 
 import argparse
+import collections
 import json
 import math
 import os
@@ -54,16 +58,28 @@ def write(path, rows):
     new.replace(path)
 
 
+def beyond(rows, what, seeds):
+    """Whether a run, `what` of the values of KEY, is longer than one that none of so many seeds has solved."""
+    task, cell, length, _, *settings = what
+    solved = collections.defaultdict(list)
+    for row in rows:
+        (of_task, of_cell, shorter, _, *like), was = key(row), row["solved"]
+        if (of_task, of_cell, like) == (task, cell, settings) and shorter < length:
+            solved[shorter].append(was)
+    return any(len(runs) >= seeds and not any(runs) for runs in solved.values())
+
+
 def table(rows, task, cells, lengths):
     """The lines of a table in Markdown: for each cell and length, solved runs of all, and the median of their steps."""
     lines = [f"| {task}, length | {' | '.join(map(str, lengths))} |", "| --- " * (len(lengths) + 1) + "|"]
     for cell in cells:
-        fields = []
+        fields, failed = [], False
         for length in lengths:
             here = [row for row in rows if (row["task"], row["cell"], row["length"]) == (task, cell, length)]
             steps = [row["steps_taken"] for row in here if row["solved"]]
-            field = f"{len(steps)}/{len(here)}" if here else ""
+            field = f"{len(steps)}/{len(here)}" if here else "–" if failed else ""
             fields.append(field + (f" ({statistics.median(steps):,.0f})" if steps else ""))
+            failed |= bool(here) and not steps
         lines.append(f"| {cell} | {' | '.join(fields)} |")
     return lines
 
@@ -79,6 +95,7 @@ def main():
     parser.add_argument("--steps", type=int, default=10_000, help="of a run, at most")
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--learning_rate", type=float, help="of Adam; by default the task's own")
+    parser.add_argument("--every_length", action="store_true", help="also longer ones than no seed has solved")
     parser.add_argument("--out", default=str(RESULTS / "memory_tasks.json"))
     options = parser.parse_args()
     cells, tasks = options.cells.split(","), options.task.split(",")
@@ -114,6 +131,8 @@ def main():
         if time.monotonic() > end:
             print(f"{options.minutes:g} minutes are over; the same command goes on from here.")
             break
+        if not options.every_length and beyond(rows, what, options.seeds):
+            continue
         try:
             row = run(**dict(zip(KEY, what)))
         except ValueError as error:

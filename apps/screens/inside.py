@@ -783,7 +783,8 @@ def table_part() -> None:
     )
     st.caption(
         f"Solved trainings of all, and in how many steps at the median; {int(here['seed'].nunique())} seeds, at most "
-        f"{most} steps, {units} units. Empty: not measured. The cells that solved most come first."
+        f"{most} steps, {units} units. –: not tried, for no seed solved a shorter one. Empty: not measured yet. The "
+        "cells that solved most come first."
     )
     st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
@@ -797,13 +798,14 @@ def fares_html(summary: pd.DataFrame) -> str:
     lengths = sorted(summary["length"].unique())
     rows = []
     for cell in dict.fromkeys(summary["cell"]):
-        fields = []
+        fields, failed = [], False
         for length in lengths:
             found = summary[(summary["cell"] == cell) & (summary["length"] == length)]
             if found.empty:
-                fields.append("<td></td>")
+                fields.append("<td>–</td>" if failed else "<td></td>")
                 continue
             (row,) = found.itertuples()
+            failed |= not row.solved
             steps = f'<div class="steps">{row.median_steps:,.0f}</div>' if row.solved else ""
             tint = f"background:rgba{(*widgets.FOR, round(0.04 + 0.5 * row.share, 2))}"
             fields.append(f'<td style="{tint}">{row.solved} of {row.runs}{steps}</td>')

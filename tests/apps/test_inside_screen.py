@@ -224,9 +224,11 @@ def test_the_stored_table_is_shown_by_task(app, monkeypatch, tmp_path):
     at(app, "inside", part="table")
     assert not app.error and "has not been measured yet" in app.info[0].value
     rows = [row(length=length, seed=seed, solved=length < 50) for length in (10, 50) for seed in range(3)]
-    logic.STORED.write_text(json.dumps([*rows, row(cell="<b>new</b>")]))
+    logic.STORED.write_text(json.dumps([*rows, row(cell="<b>new</b>"), row(cell="gru", length=100)]))
     app.run()
     assert fine(app) and "3 of 3" in shown(markup(app)) and "0 of 3" in shown(markup(app))
+    # The LSTM was not tried at 100, for at 50 it failed; the GRU was not measured at 10.
+    assert markup(app).count("<td>–</td>") == 1 and "<td></td>" in markup(app)
     assert "<b>" not in markup(app) and downloads(app) == ["This table as CSV", "Every run as CSV"]
     choose(app, table_task="copying")
     assert fine(app) and "nothing has been measured yet" in everything(app)
