@@ -184,28 +184,29 @@ put them on first in Afric, at the marriage of
 the king's fair daughter Claribel to the King of Tunis.
 """
 _CODE = '''class Reader:
-    """Reads lines (of a file), one at a time."""
+    """Reads a file, line by line (but not all of it)."""
 
     def __init__(self, path, encoding="utf-8"):
-        self.path = path
-        self.encoding = encoding
+        self.path, self.encoding = path, encoding
         self.lines = []
 
     def read(self, limit=None):
         with open(self.path, encoding=self.encoding) as file:
             for number, line in enumerate(file):
                 if limit is not None and number >= limit:
-                    break
+                    raise ValueError("the file has too many lines")
                 self.lines.append(line.strip())
         return self.lines
 
-    def count(self, words=("a", "an", "the")):
-        found = {word: 0 for word in words}
-        for line in self.lines:
-            for word in line.split(" "):
-                if word in found:
-                    found[word] += 1
-        return found
+    def report(self, words=("a", "an", "the")):
+        """Says how often each of these words stands in the file."""
+        if not self.lines:
+            return "nothing has been read so far"
+        found = {word: sum(line.count(word) for line in self.lines) for word in words}
+        print("There are %d lines in the file" % len(self.lines))
+        for word, count in sorted(found.items()):
+            print("the word", word, "was found", count, "times")
+        return "that is all there is to say"
 '''
 _STORY = """Alice was beginning to get very tired of sitting by her sister on the bank,
 and of having nothing to do: once or twice she had peeped into the book her

@@ -47,10 +47,16 @@ PAIRS = {
     "Would or wood": ("He said that he would not go.", "He said that he wood knot go."),
 }
 CODE_PAIRS = {
-    "Closed or not": ("print(len(found), end=text)\nreturn found", "print(len(found, end=text)\nreturn found"),
-    "Quotes": ("name = self.names['first'].lower()", "name = self.names['first].lower()'"),
-    "One sign or two": ("if self.count == limit:\n    return", "if self.count = limit:\n    return"),
     "Indented or not": ("for line in file:\n    lines.append(line)", "for line in file:\nlines.append(line)"),
+    "Quotes": ("name = self.names['first'].lower()", "name = self.names['first].lower()'"),
+    "One sign or two": (
+        "def __init__(self, name):\n    self.name = name",
+        "def __init__(self, name):\n    self.name == name",
+    ),
+    "Closed or not": (
+        "if not (self.count and self.limit):\n    return None",
+        "if not (self.count and self.limit:\n    return None",
+    ),
 }
 
 

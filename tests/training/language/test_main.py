@@ -68,4 +68,6 @@ def test_each_level_has_its_own_values():
         config = settled(Config(corpus=corpus))
         assert config.level == level and all(getattr(config, k) == v for k, v in BY_LEVEL[level].items())
     assert settled(Config(corpus="penn_treebank", units=200)).units == 200
+    assert settled(Config(corpus="python")).units < settled(Config(corpus="shakespeare")).units
+    assert settled(Config(corpus="python", units=300)).units == 300
     assert settled(Config(corpus="a/my.py")).export == "saved_models/language/my"
