@@ -39,8 +39,8 @@ def tensorflow():
 def _kept():
     """What comes into being here stays to the server's end, and the garbage collector leaves it alone from now on.
 
-    Streamlit collects all garbage after each run of a page. To go through the hundreds of thousands of objects of
-    TensorFlow and five models takes half a second, in which every visitor waits.
+    To go through the hundreds of thousands of objects of TensorFlow and five models takes it half a second, in which
+    every visitor waits.
     """
     gc.disable()
     try:
