@@ -134,6 +134,8 @@ INSIDE = Page(
     "What goes on in a recurrent network: units that track something, gates that open and close, gradients that vanish "
     "or explode, and memory learnt while you watch.",
 )
+# The plainest thing that is to be seen there: a unit that knows whether a quotation is open.
+UNIT = {"part": "units", "model": "python", "example": "Source code", "property": "inside quotes"}
 
 
 def answer(application: Application) -> str:

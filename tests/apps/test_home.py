@@ -1,8 +1,10 @@
 import os
+import shutil
 from pathlib import Path
 
-from apps import models
-from apps.applications import APPLICATIONS, INSIDE, offered
+from apps import inside, language, models
+from apps.applications import APPLICATIONS, INSIDE, UNIT, offered
+from seqkeras.understanding.units import character_properties
 from tests.apps.conftest import visitor
 from tests.apps.stand_in import save_sentiment, save_translation
 
@@ -19,6 +21,17 @@ def test_each_application_has_a_card_with_an_answer_and_a_link(app):
     assert "text=The" in links[0].query_string and "text=M%3A6%2F8" in links[1].query_string
     assert links[3].query_string == "sample=dog" and links[4].query_string == "prompt=My+lord%2C+the+king"
     assert [image.proto.imgs[0].alt for image in app.image] == ["A brown dog running over grass, drawn"]
+
+
+def test_the_card_of_the_inside_leads_to_a_unit_where_its_model_is(app, saved_models, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
+    app.run()
+    assert not app.get("page_link")[-1].proto.query_string
+    shutil.copytree(saved_models / "language" / "shakespeare", tmp_path / "language" / UNIT["model"])
+    app.run()
+    assert "property=inside+quotes" in app.get("page_link")[-1].proto.query_string
+    assert UNIT["example"] in inside.EXAMPLES[UNIT["part"]][language.CHARACTERS]
+    assert UNIT["property"] in character_properties("x") and UNIT["model"] in language.CORPORA
 
 
 def test_without_a_model_the_card_says_how_to_make_it(app, tmp_path, monkeypatch):
