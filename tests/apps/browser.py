@@ -21,6 +21,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from apps.applications import INSIDE, offered
+
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (1280, 390)
@@ -118,14 +120,14 @@ def photograph_all(folder: Path, widths: Sequence[int] = WIDTHS, schemes: Sequen
             page.get_by_text("of 5 stars").wait_for(timeout=60_000)
             page.get_by_text("Asking the model").first.wait_for(state="hidden", timeout=60_000)
             photograph(page, folder / f"home{ending}")
-            for word, (link, shown) in RESULTS.items():
+            # An application without a model has no card.
+            for word in (*(application.word for application in offered()), INSIDE.word):
+                link, shown = RESULTS[word]
                 page.goto(address)
                 page.get_by_text("of 5 stars").wait_for(timeout=60_000)
-                # An application without a model has no card.
-                if page.get_by_role("link", name=link).count():
-                    page.get_by_role("link", name=link).click()
-                    page.get_by_text(shown).first.wait_for(timeout=120_000)
-                    photograph(page, folder / f"{word}{ending}")
+                page.get_by_role("link", name=link).click()
+                page.get_by_text(shown).first.wait_for(timeout=120_000)
+                photograph(page, folder / f"{word}{ending}")
             page.close()
 
 
