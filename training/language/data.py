@@ -26,8 +26,8 @@ ABOUT = {
         "for numbers, 10,000 words and <unk> for all others (text of the LDC, for research only)"
     ),
     "python": (
-        "the source code of the standard library of Python, nine tenths of its files in ASCII (PSF licence); another "
-        "version of Python has a slightly different one"
+        "the source code of Python's standard library, nine tenths of its files in ASCII (PSF licence); for the model "
+        "that the project ships that of Python 3.11.7, and another version has a slightly different one"
     ),
     "sample": "prose that the project's own grammar composed. This model is an exercise",
 }
