@@ -1,7 +1,9 @@
-"""What visitors give as text, made fit for a model: cleaning, files of texts, and a model's tokens found again."""
+"""What visitors give as text, made fit for a model: cleaning, numbers, files of texts, and a model's tokens
+found again."""
 
 import csv
 import io
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -202,3 +204,12 @@ def _check_number(number: int, what: str) -> None:
 def spreadsheet_cell(text: str) -> str:
     """The text as a cell of a CSV file that no spreadsheet takes for a formula: an apostrophe is put before one."""
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠")) else text
+
+
+def number(text: str | float | None, otherwise: float, least: float, most: float) -> float:
+    """The number that a link or a control says, kept within bounds; `otherwise` if it says none."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return otherwise
+    return min(max(value, least), most) if math.isfinite(value) else otherwise

@@ -75,28 +75,19 @@ def follow_link(names: list[str]) -> None:
         state.language_part = WRITE
         state.language_prompt = linked["prompt"]
         for level, (least, most, step) in language.LENGTHS.items():
-            length = number(linked.get("length"), language.LENGTH[level], least, most)
+            length = texts.number(linked.get("length"), language.LENGTH[level], least, most)
             state[f"language_length_{level}"] = round(length / step) * step
         state.language_temperature = round(
-            number(linked.get("temperature"), language.TEMPERATURE, *language.TEMPERATURES), 2
+            texts.number(linked.get("temperature"), language.TEMPERATURE, *language.TEMPERATURES), 2
         )
-        state.language_top_p = round(number(linked.get("top_p"), language.TOP_P, 0.05, 1), 2)
-        top_k = int(number(linked.get("top_k"), language.TOP_K, 0, 1e9))
+        state.language_top_p = round(texts.number(linked.get("top_p"), language.TOP_P, 0.05, 1), 2)
+        top_k = int(texts.number(linked.get("top_k"), language.TOP_K, 0, 1e9))
         state.language_top_k = min(TOP_K, key=lambda k: abs((k or 1e4) - (top_k or 1e4)))
         # Not in the box, or the next text would be the same; without a seed, the text that the home page shows.
-        state.language_linked_seed = int(number(linked.get("seed"), language.HOME_SEED, 0, MAX_SEED))
+        state.language_linked_seed = int(texts.number(linked.get("seed"), language.HOME_SEED, 0, MAX_SEED))
     if name not in names:
         state[asked] = False
         state.language_refused = f"The model {name[:40]} is not here. Choose another, then ask again."
-
-
-def number(text: str | float | None, otherwise: float, least: float, most: float) -> float:
-    """The number that a text says, kept within bounds; `otherwise` if it says none."""
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return otherwise
-    return min(max(value, least), most) if math.isfinite(value) else otherwise
 
 
 def choose_model(names: list[str]) -> str:
@@ -201,14 +192,16 @@ def begin(model: models.Model, level: str) -> None:
     if not state.get("language_asked"):
         return
     seed = state.get("language_linked_seed", state.get("language_seed"))
-    seed = int(np.random.default_rng().integers(1, 1_000_000)) if seed is None else int(number(seed, 1, 0, MAX_SEED))
+    if seed is None:
+        seed = np.random.default_rng().integers(1, 1_000_000)
+    seed = int(texts.number(seed, 1, 0, MAX_SEED))
     least, most, _ = language.LENGTHS[level]
     # A browser that is made to can send what the controls do not offer.
-    length = int(number(state[f"language_length_{level}"], language.LENGTH[level], least, most))
+    length = int(texts.number(state[f"language_length_{level}"], language.LENGTH[level], least, most))
     settings = language.Settings(
-        temperature=number(state.language_temperature, language.TEMPERATURE, *language.TEMPERATURES),
-        top_k=int(number(state.language_top_k, language.TOP_K, 0, 1e9)),
-        top_p=number(state.language_top_p, language.TOP_P, 0.05, 1),
+        temperature=texts.number(state.language_temperature, language.TEMPERATURE, *language.TEMPERATURES),
+        top_k=int(texts.number(state.language_top_k, language.TOP_K, 0, 1e9)),
+        top_p=texts.number(state.language_top_p, language.TOP_P, 0.05, 1),
         seed=seed,
         unknown=bool(state.get("language_unknown", False)),
     )
@@ -513,7 +506,7 @@ def typing(model: models.Model, level: str) -> None:
     )
     state.setdefault("language_next", language.NEXT)
     try:
-        found = language.suggest(model, text or "", int(number(state.language_next, 8, 1, language.MOST_NEXT)))
+        found = language.suggest(model, text or "", int(texts.number(state.language_next, 8, 1, language.MOST_NEXT)))
     except models.ModelError as error:
         st.warning(str(error))
         return

@@ -1,6 +1,5 @@
 """Music: tunes written while the visitor looks on, to read, hear and take away; new ones, or one's own continued."""
 
-import math
 import time
 
 import altair as alt
@@ -73,19 +72,10 @@ def follow_link(symbols: list[str]) -> None:
     set_controls(linked["text"][: tunes.MAX_CHARACTERS], symbols)
     state.music_tunes = 1
     # Not in the box, or the next tune would be the same; without a seed, the tune that the home page shows.
-    state.music_linked_seed = int(number(linked.get("seed"), tunes.HOME_SEED, 0, MAX_SEED))
-    state.music_temperature = round(number(linked.get("temperature"), tunes.TEMPERATURE, *TEMPERATURES), 2)
-    daring = number(linked.get("daring"), tunes.TOP_P, 0, 1)
+    state.music_linked_seed = int(texts.number(linked.get("seed"), tunes.HOME_SEED, 0, MAX_SEED))
+    state.music_temperature = round(texts.number(linked.get("temperature"), tunes.TEMPERATURE, *TEMPERATURES), 2)
+    daring = texts.number(linked.get("daring"), tunes.TOP_P, 0, 1)
     state.music_daring = min(DARING, key=lambda top_p: abs(top_p - daring))
-
-
-def number(text: str | None, otherwise: float, least: float, most: float) -> float:
-    """The number that a text says, kept within bounds; `otherwise` if it says none."""
-    try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return otherwise
-    return min(max(value, least), most) if math.isfinite(value) else otherwise
 
 
 def follow_dance(metres: list[str]) -> None:
@@ -235,14 +225,16 @@ def begin(model: models.Model, symbols: list[str], own: str | None) -> None:
         state.music_refused = str(error)
         return
     seed = state.pop("music_linked_seed", state.get("music_seed"))
-    seed = int(np.random.default_rng().integers(1, 1_000_000)) if seed is None else int(number(seed, 1, 0, MAX_SEED))
+    if seed is None:
+        seed = np.random.default_rng().integers(1, 1_000_000)
+    seed = int(texts.number(seed, 1, 0, MAX_SEED))
     state.music_writing = tunes.Writing(
         model,
         request,
         # A browser that is made to can send what the controls do not offer.
-        tunes=int(number(state.music_tunes, 1, 1, MAX_TUNES)),
-        temperature=number(state.music_temperature, tunes.TEMPERATURE, *TEMPERATURES),
-        top_p=number(state.music_daring, tunes.TOP_P, 0, 1),
+        tunes=int(texts.number(state.music_tunes, 1, 1, MAX_TUNES)),
+        temperature=texts.number(state.music_temperature, tunes.TEMPERATURE, *TEMPERATURES),
+        top_p=texts.number(state.music_daring, tunes.TOP_P, 0, 1),
         seed=seed,
     )
     state.music_remarks = remarks

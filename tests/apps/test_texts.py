@@ -180,3 +180,8 @@ def test_no_cell_is_a_formula(text):
 @pytest.mark.parametrize("text", ["", "a=b", "A dog.", "'=1"])
 def test_other_cells_stay_as_they_are(text):
     assert texts.spreadsheet_cell(text) == text
+
+
+def test_numbers_are_kept_within_bounds_and_nonsense_is_passed_over():
+    assert texts.number("3.5", 1, 0, 10) == 3.5 and texts.number(7, 1, 0, 5) == 5 and texts.number("-2", 1, 0, 5) == 0
+    assert {texts.number(said, 1, 0, 5) for said in (None, "", "many", "nan", "inf", "-inf", "1,5")} == {1}
