@@ -135,7 +135,7 @@ INSIDE = Page(
     "or explode, and memory learnt while you watch.",
 )
 # The plainest thing that is to be seen there: a unit that knows whether a quotation is open.
-UNIT = {"part": "units", "model": "python", "example": "Source code", "property": "inside quotes"}
+INSIDE_EXAMPLE = {"part": "units", "model": "python", "example": "Source code", "property": "inside quotes"}
 
 
 def answer(application: Application) -> str:

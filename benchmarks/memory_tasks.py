@@ -63,9 +63,9 @@ def beyond(rows, what, seeds):
     task, cell, length, _, *settings = what
     solved = collections.defaultdict(list)
     for row in rows:
-        (of_task, of_cell, shorter, _, *like), was = key(row), row["solved"]
-        if (of_task, of_cell, like) == (task, cell, settings) and shorter < length:
-            solved[shorter].append(was)
+        of_task, of_cell, of_length, _, *of_settings = key(row)
+        if (of_task, of_cell, of_settings) == (task, cell, settings) and of_length < length:
+            solved[of_length].append(row["solved"])
     return any(len(runs) >= seeds and not any(runs) for runs in solved.values())
 
 

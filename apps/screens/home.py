@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from apps.applications import INSIDE, UNIT, answer, offered
+from apps.applications import INSIDE, INSIDE_EXAMPLE, answer, offered
 from apps.models import ModelError, is_there
 
 st.title("Sequence models at work")
@@ -36,7 +36,7 @@ with st.grid(2 if len(applications) > 1 else 1, min_column_width=300):
             icon=":material/arrow_forward:",
             icon_position="right",
             help="",
-            query_params=UNIT if is_there(f"language/{UNIT['model']}") else None,
+            query_params=INSIDE_EXAMPLE if is_there(f"language/{INSIDE_EXAMPLE['model']}") else None,
         )
 
 # Filled in last, so that the page stands before a model is loaded.

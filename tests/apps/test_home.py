@@ -3,7 +3,7 @@ import shutil
 from pathlib import Path
 
 from apps import inside, language, models
-from apps.applications import APPLICATIONS, INSIDE, UNIT, offered
+from apps.applications import APPLICATIONS, INSIDE, INSIDE_EXAMPLE, offered
 from seqkeras.understanding.units import character_properties
 from tests.apps.conftest import visitor
 from tests.apps.stand_in import save_sentiment, save_translation
@@ -27,11 +27,11 @@ def test_the_card_of_the_inside_leads_to_a_unit_where_its_model_is(app, saved_mo
     monkeypatch.setenv("SEQKERAS_SAVED_MODELS", str(tmp_path))
     app.run()
     assert not app.get("page_link")[-1].proto.query_string
-    shutil.copytree(saved_models / "language" / "shakespeare", tmp_path / "language" / UNIT["model"])
+    shutil.copytree(saved_models / "language" / "shakespeare", tmp_path / "language" / INSIDE_EXAMPLE["model"])
     app.run()
     assert "property=inside+quotes" in app.get("page_link")[-1].proto.query_string
-    assert UNIT["example"] in inside.EXAMPLES[UNIT["part"]][language.CHARACTERS]
-    assert UNIT["property"] in character_properties("x") and UNIT["model"] in language.CORPORA
+    assert INSIDE_EXAMPLE["example"] in inside.EXAMPLES[INSIDE_EXAMPLE["part"]][language.CHARACTERS]
+    assert INSIDE_EXAMPLE["property"] in character_properties("x") and INSIDE_EXAMPLE["model"] in language.CORPORA
 
 
 def test_without_a_model_the_card_says_how_to_make_it(app, tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ BY_LEVEL = {
         "recurrent_dropout": 0.25, "epochs": 16, "batch_size": 20, "chunk": 35,
     },
 }  # fmt: skip
-# Eight times as much text, met four times, is not learned by heart.
+# Of characters likewise: eight times as much text, met four times, is not learned by heart.
 BY_CORPUS = {
     "python": {"units": 256, "embedding_dropout": 0.0, "dropout": 0.1, "recurrent_dropout": 0.05, "epochs": 4},
 }
@@ -164,7 +164,7 @@ def main(config):
 def settled(config):
     """The configuration with the level's own values where none were given, and its folders."""
     level = config.level or (data.WORDS if config.corpus == "penn_treebank" else data.CHARACTERS)
-    defaults = BY_LEVEL[level] | BY_CORPUS.get(config.corpus, {})
+    defaults = BY_LEVEL[level] | (BY_CORPUS.get(config.corpus, {}) if level == data.CHARACTERS else {})
     values = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     name = config.corpus if config.corpus in data.SETS else Path(config.corpus).stem
     folders = {folder: str(Path(getattr(config, folder)) / name) for folder in ("workdir", "export")}

@@ -70,4 +70,6 @@ def test_each_level_has_its_own_values():
     assert settled(Config(corpus="penn_treebank", units=200)).units == 200
     assert settled(Config(corpus="python")).units < settled(Config(corpus="shakespeare")).units
     assert settled(Config(corpus="python", units=300)).units == 300
+    words = settled(Config(corpus="python", level="words"))
+    assert words.units == words.embedding_size == BY_LEVEL["words"]["units"]  # which are tied
     assert settled(Config(corpus="a/my.py")).export == "saved_models/language/my"
