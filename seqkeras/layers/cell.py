@@ -66,8 +66,6 @@ class RecurrentCell(keras.layers.Layer):
     )  # fmt: skip
     # How many of the states `read` looks at, from the first one on.
     states_read = 1
-    # How many steps a loop makes in one turn, if no gradient is wanted (benchmarks/README.md, "What was tried").
-    steps_together = 2
 
     def __init__(
         self,

@@ -47,7 +47,6 @@ class LSTMCell(RecurrentCell):
     """
 
     blocks = 4
-    steps_together = 1  # of two steps XLA shares the work out among cores, which costs more than it gives
     arguments = (*RecurrentCell.arguments, "recurrent_activation", "unit_forget_bias", "peephole", "coupled")
 
     def __init__(

@@ -111,8 +111,7 @@ def _forward(cell, inputs, projection, states, weights, mask, keep, reverse, unr
         return new, (*new[: cell.states_read], *(saved if save else ()))
 
     xs = (inputs,) if mask is None else (inputs, mask)
-    together = 1 if save or differentiable else cell.steps_together
-    return scan(step, tuple(states), xs, reverse, unroll, differentiable, together)
+    return scan(step, tuple(states), xs, reverse, unroll, differentiable)
 
 
 def _backward(cell, gradients, upstream, saved, weights, mask, keep, reverse, unroll):

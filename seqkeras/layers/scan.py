@@ -8,7 +8,7 @@ import keras
 from keras import ops, tree
 
 
-def scan(step, init, xs, reverse=False, unroll=False, differentiable=True, together=1):
+def scan(step, init, xs, reverse=False, unroll=False, differentiable=True):
     """Runs `step(carry, x) -> (carry, y)` along the first axis of every array in `xs`.
 
     Args:
@@ -20,7 +20,6 @@ def scan(step, init, xs, reverse=False, unroll=False, differentiable=True, toget
         unroll: write the steps out one by one; the length must be static.
         differentiable: whether automatic differentiation will go through the loop. Where it will not, TensorFlow
             reads slices of `xs` in place instead of splitting it up first.
-        together: how many steps TensorFlow's loop makes in one turn, if the length is static.
 
     Returns:
         The last carry, and the tuple of what was emitted, each tensor of shape `(time, ...)`.
@@ -32,7 +31,7 @@ def scan(step, init, xs, reverse=False, unroll=False, differentiable=True, toget
         import jax
 
         return jax.lax.scan(step, init, xs, reverse=reverse)
-    return _tensorflow_scan(step, init, xs, reverse, differentiable, together)
+    return _tensorflow_scan(step, init, xs, reverse, differentiable)
 
 
 def _python_scan(step, init, xs, reverse):
@@ -46,15 +45,12 @@ def _python_scan(step, init, xs, reverse):
     return carry, tuple(ops.stack(column) for column in zip(*emitted))
 
 
-def _tensorflow_scan(step, init, xs, reverse, differentiable, together):
+def _tensorflow_scan(step, init, xs, reverse, differentiable):
     import tensorflow as tf
 
     length = xs[0].shape[0]
     if length is None:
-        length, together, rest = tf.shape(xs[0])[0], 1, 0
-    else:
-        together = max(1, min(together, length))
-        rest = length % together
+        length = tf.shape(xs[0])[0]
     if differentiable:
         # The gradient of a slice is an array of zeros of full length, one a step; that of a TensorArray is not.
         arrays = [tf.TensorArray(x.dtype, size=length, element_shape=x.shape[1:]).unstack(x) for x in xs]
@@ -72,21 +68,19 @@ def _tensorflow_scan(step, init, xs, reverse, differentiable, together):
     structure = init
     init = tuple(tree.flatten(init))
 
-    def steps(first, count, carry, writers):
-        for i in (first + j for j in range(count)):
-            t = length - 1 - i if reverse else i
-            new, emitted = step(tree.pack_sequence_as(structure, carry), read(t))
-            new = tuple(tree.flatten(new))
-            for value, before in zip(new, carry):
-                value.set_shape(before.shape)  # one of the two may know the batch, the other not
-            carry, writers = new, tuple(writer.write(t, y) for writer, y in zip(writers, emitted))
-        return carry, writers
+    def body(i, carry, writers):
+        t = length - 1 - i if reverse else i
+        new, emitted = step(tree.pack_sequence_as(structure, carry), read(t))
+        new = tuple(tree.flatten(new))
+        for value, before in zip(new, carry):
+            value.set_shape(before.shape)  # one of the two may know the batch, the other not
+        return i + 1, new, tuple(writer.write(t, y) for writer, y in zip(writers, emitted))
 
     _, carry, writers = tf.while_loop(
         lambda i, *_: i < length,
-        lambda i, carry, writers: (i + together, *steps(i, together, carry, writers)),
-        (rest, *steps(0, rest, init, writers)),  # the steps that fill no turn come before the loop
-        maximum_iterations=length // together,
+        body,
+        (0, init, writers),
+        maximum_iterations=length,
         parallel_iterations=1,  # a step needs the one before it; bookkeeping for more costs 5 to 15 %
     )
     return tree.pack_sequence_as(structure, carry), tuple(writer.stack() for writer in writers)

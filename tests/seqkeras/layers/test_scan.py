@@ -17,7 +17,7 @@ from tests.seqkeras.layers.peers import assert_same, normal
 ROOT = Path(__file__).parents[3]
 
 
-def loop(reverse=False, compiled=None, signature=None, **how):
+def loop(reverse=False, unroll=False, differentiable=True, compiled=None, signature=None):
     """Values and gradient of a recurrence whose carry and outputs differ in shape."""
 
     def run(x, first):
@@ -29,7 +29,9 @@ def loop(reverse=False, compiled=None, signature=None, **how):
                 total = tf.tanh(total + slices[0])
                 return (total, count + 1), (total[:, :1] * 2, tf.reduce_sum(total, axis=-1))
 
-            (total, count), (a, b) = scan(step, (first, tf.zeros(())), (x,), reverse=reverse, **how)
+            (total, count), (a, b) = scan(
+                step, (first, tf.zeros(())), (x,), reverse=reverse, unroll=unroll, differentiable=differentiable
+            )
             loss = tf.reduce_sum(total) + tf.reduce_sum(a * tf.range(5.0)[:, None, None]) + tf.reduce_sum(b**2)
         return [total, count, a, b, *tape.gradient(loss, [x, first])]
 
@@ -66,10 +68,6 @@ def test_all_ways_to_run_agree(reverse):
         {"compiled": False, "signature": unknown},
         {"compiled": True},
         {"compiled": True, "signature": unknown},
-        {"compiled": True, "together": 2},  # five steps: one, and two turns of two
-        {"compiled": False, "together": 2, "differentiable": False},
-        {"compiled": False, "together": 2, "signature": unknown},
-        {"compiled": False, "together": 7},
     ):
         assert_same(loop(reverse, **way), expected, 1e-6)
 
