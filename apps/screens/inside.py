@@ -783,8 +783,8 @@ def table_part() -> None:
     )
     st.caption(
         f"Solved trainings of all, and in how many steps at the median; {int(here['seed'].nunique())} seeds, at most "
-        f"{most} steps, {units} units. –: not tried, for no seed solved a shorter one. Empty: not measured yet. The "
-        "cells that solved most come first."
+        f"{most} steps, {units} units. –: not tried, for no seed solved a shorter one. The cells that solved "
+        "most come first."
     )
     st.subheader("Download", anchor=False)
     with st.container(horizontal=True):
