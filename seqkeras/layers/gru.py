@@ -101,15 +101,18 @@ class GRUCell(RecurrentCell):
     def projection(self):
         kernel, *bias = super().projection()
         if self._two_biases:
-            bias = [b[0] for b in bias]
+            # The recurrent bias of the gates is but added: here that is done once, in the loop at each step.
+            bias = [b[0] + ops.pad(b[1][: 2 * self.units], [[0, self.units]]) for b in bias]
         return tuple(self._halved(tensor) for tensor in (kernel, *bias))
 
     def step_weights(self):
-        """The kernel, and its bias if any; with the reset before the product, the kernels of gates and content."""
+        """The kernel, and the content's recurrent bias; with the reset before it, the kernels of gates and content."""
         kernel = self._halved(self._tensor(self.recurrent_kernel))
         if self.reset_gate and not self.reset_after:
             return kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
-        return (kernel, self._halved(self._tensor(self.bias)[1])) if self.use_bias and self._two_biases else (kernel,)
+        if self.use_bias and self._two_biases:
+            return kernel, self._tensor(self.bias)[1, 2 * self.units :]
+        return (kernel,)
 
     def step(self, projected, states, weights, keep=None):
         (h,) = states
@@ -122,9 +125,9 @@ class GRUCell(RecurrentCell):
         x_gates, x_content = ops.split(projected, split, axis=-1)
         recurrent = times(past, weights[0])
         if self.reset_after:
-            if self.use_bias:
-                recurrent = recurrent + weights[1]
             h_gates, content = ops.split(recurrent, split, axis=-1)
+            if self.use_bias:
+                content = content + weights[1]
             z, r = ops.split(self._gate(x_gates + h_gates), 2, axis=-1)
             n = self.activation(x_content + r * content)
         else:
@@ -176,7 +179,7 @@ class GRUCell(RecurrentCell):
         if not self.reset_gate:
             return d_recurrent, (d_kernel,)
         if self.reset_after:
-            bias = (ops.sum(d_recurrent, axis=(0, 1)),) if self.use_bias else ()
+            bias = (ops.sum(d_recurrent[..., 2 * self.units :], axis=(0, 1)),) if self.use_bias else ()
             return emitted[1], (d_kernel, *bias)
         content = saved[2]
         return ops.concatenate(emitted, axis=-1), (d_kernel, outer_sum(content, emitted[1]))
