@@ -101,7 +101,7 @@ class GRUCell(RecurrentCell):
     def projection(self):
         kernel, *bias = super().projection()
         if self._two_biases:
-            # The recurrent bias of the gates is but added: here that is done once, in the loop at each step.
+            # The gates' recurrent bias is only added: so it is added here, once for all steps, and not in the loop.
             bias = [b[0] + ops.pad(b[1][: 2 * self.units], [[0, self.units]]) for b in bias]
         return tuple(self._halved(tensor) for tensor in (kernel, *bias))
 
