@@ -16,7 +16,7 @@ itself (`step_gradient`, one product), and the sum over time as one large produc
 import keras
 from keras import ops
 
-from seqkeras.layers.cell import RecurrentCell, affine, outer_sum
+from seqkeras.layers.cell import RecurrentCell, affine, outer_sum, times
 from seqkeras.layers.scan import custom_gradient, scan
 
 # Of fewer rows a product takes as long as its kernel takes to come from memory: then one for all steps is better.
@@ -103,8 +103,14 @@ def _affine_gradients(d_projected, inputs, kernel=None, bias=None):
 
 
 def _forward(cell, inputs, projection, states, weights, mask, keep, reverse, unroll, *, save, differentiable=False):
+    kernel, *bias = projection or (None,)
+
     def step(states, x):
-        projected = affine(x[0], *projection) if projection else x[0]
+        projected = x[0] if kernel is None else times(x[0], kernel)
+        for b in bias:
+            # Not by ops.add, which makes a BiasAdd of it: TensorFlow fuses that with the product, and a small product
+            # that is fused takes longer than product and sum.
+            projected = projected + b
         new, saved = cell.step(projected, states, weights, keep)
         if mask is not None:
             new = tuple(ops.where(x[1], s, old) for s, old in zip(new, states))

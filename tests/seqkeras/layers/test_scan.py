@@ -72,6 +72,15 @@ def test_all_ways_to_run_agree(reverse):
         assert_same(loop(reverse, **way), expected, 1e-6)
 
 
+def test_xla_knows_the_number_of_turns():
+    @tf.function(jit_compile=True)
+    def total(x):
+        return scan(lambda carry, slices: (carry + slices[0], ()), tf.zeros(3), (x,), differentiable=False)[0]
+
+    program = total.experimental_get_compiler_ir(tf.ones((7, 3)))(stage="optimized_hlo")
+    assert '"known_trip_count":{"n":"7"}' in program
+
+
 def test_custom_gradient_takes_variables_and_gives_what_it_is_told():
     variable, x = tf.Variable(3.0), tf.constant(2.0)
 
