@@ -3,7 +3,7 @@
 import keras
 from keras import activations, ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum, times
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, gate_function, outer_sum, times
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -80,34 +80,19 @@ class GRUCell(RecurrentCell):
         return self.reset_after and self.reset_gate
 
     @property
-    def _one_tanh(self):
-        """Whether the gates go through tanh, sigmoid(z) = (1 + tanh(z/2)) / 2; see LSTMCell."""
-        return self.recurrent_activation is activations.sigmoid
-
-    @property
     def has_derived_gradient(self):
         return self.activation in DERIVATIVES and self.recurrent_activation in DERIVATIVES
-
-    def _halved(self, kernel):
-        """Halves the columns of the gates of a kernel or bias `(..., blocks * units)`."""
-        if not self._one_tanh:
-            return kernel
-        factors = [*[0.5] * (self.blocks - 1), 1.0]
-        return kernel * ops.repeat(ops.convert_to_tensor(factors, dtype=self.compute_dtype), self.units)
-
-    def _gate(self, z):
-        return 0.5 * ops.tanh(z) + 0.5 if self._one_tanh else self.recurrent_activation(z)
 
     def projection(self):
         kernel, *bias = super().projection()
         if self._two_biases:
             # The gates' recurrent bias is only added: so it is added here, once for all steps, and not in the loop.
             bias = [b[0] + ops.pad(b[1][: 2 * self.units], [[0, self.units]]) for b in bias]
-        return tuple(self._halved(tensor) for tensor in (kernel, *bias))
+        return kernel, *bias
 
     def step_weights(self):
         """The kernel, and the content's recurrent bias; with the reset before it, the kernels of gates and content."""
-        kernel = self._halved(self._tensor(self.recurrent_kernel))
+        kernel = self._tensor(self.recurrent_kernel)
         if self.reset_gate and not self.reset_after:
             return kernel[:, : 2 * self.units], kernel[:, 2 * self.units :]
         if self.use_bias and self._two_biases:
@@ -116,10 +101,11 @@ class GRUCell(RecurrentCell):
 
     def step(self, projected, states, weights, keep=None):
         (h,) = states
+        gate = gate_function(self.recurrent_activation)
         past = h if keep is None else h * keep
         if not self.reset_gate:
             z, n = ops.split(projected + times(past, weights[0]), 2, axis=-1)
-            z, n = self._gate(z), self.activation(n)
+            z, n = gate(z), self.activation(n)
             return (n + z * (h - n),), (z, n, h)
         split = [2 * self.units]
         x_gates, x_content = ops.split(projected, split, axis=-1)
@@ -128,10 +114,10 @@ class GRUCell(RecurrentCell):
             h_gates, content = ops.split(recurrent, split, axis=-1)
             if self.use_bias:
                 content = content + weights[1]
-            z, r = ops.split(self._gate(x_gates + h_gates), 2, axis=-1)
+            z, r = ops.split(gate(x_gates + h_gates), 2, axis=-1)
             n = self.activation(x_content + r * content)
         else:
-            z, r = ops.split(self._gate(x_gates + recurrent), 2, axis=-1)
+            z, r = ops.split(gate(x_gates + recurrent), 2, axis=-1)
             content = r * past
             n = self.activation(x_content + times(content, weights[1]))
         return (n + z * (h - n),), (z, r, content, n, h)
@@ -152,22 +138,21 @@ class GRUCell(RecurrentCell):
         """
         (dh,), (z, *reset, n, h) = gradients, saved
         gate = DERIVATIVES[self.recurrent_activation]
-        scale = 2.0 if self._one_tanh else 1.0  # the gates' pre-activations stand halved
         dn = dh * (1 - z) * DERIVATIVES[self.activation](n)
-        dz = dh * (h - n) * gate(z) * scale
+        dz = dh * (h - n) * gate(z)
         if not self.reset_gate:
             d_recurrent = ops.concatenate([dz, dn], axis=-1)
             past = ops.matmul(d_recurrent, weights[0])
             return (dh * z + (past if keep is None else past * keep),), (d_recurrent,)
         r, content = reset
         if self.reset_after:
-            dr = dn * content * gate(r) * scale
+            dr = dn * content * gate(r)
             d_recurrent = ops.concatenate([dz, dr, dn * r], axis=-1)
             past = ops.matmul(d_recurrent, weights[0])
             d_projected = ops.concatenate([dz, dr, dn], axis=-1)
             return (dh * z + (past if keep is None else past * keep),), (d_recurrent, d_projected)
         d_content = ops.matmul(dn, weights[1])
-        dr = d_content * (h if keep is None else h * keep) * gate(r) * scale
+        dr = d_content * (h if keep is None else h * keep) * gate(r)
         d_gates = ops.concatenate([dz, dr], axis=-1)
         past = d_content * r + ops.matmul(d_gates, weights[0])
         return (dh * z + (past if keep is None else past * keep),), (d_gates, dn)

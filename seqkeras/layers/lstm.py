@@ -3,7 +3,7 @@
 import keras
 from keras import activations, initializers, ops
 
-from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, outer_sum, times
+from seqkeras.layers.cell import DERIVATIVES, RecurrentCell, gate_function, outer_sum, times
 from seqkeras.layers.rnn import CellLayer, arguments
 
 
@@ -98,54 +98,34 @@ class LSTMCell(RecurrentCell):
         return super()._add_bias(shape, name, forget_one if self.unit_forget_bias else None)
 
     @property
-    def _one_tanh(self):
-        """Whether the gates go through tanh, sigmoid(z) = (1 + tanh(z/2)) / 2, which XLA and Eigen compute faster.
-
-        The halves go into the kernels, once for all steps.
-        """
-        return self.recurrent_activation is activations.sigmoid
-
-    @property
     def has_derived_gradient(self):
         return self.activation in DERIVATIVES and self.recurrent_activation in DERIVATIVES
-
-    def _halved(self, kernel):
-        """Halves the columns of the gates of a kernel or bias `(..., blocks * units)`."""
-        if not self._one_tanh:
-            return kernel
-        factors = [*[0.5] * (self.blocks - 2), 1.0, 0.5]
-        return kernel * ops.repeat(ops.convert_to_tensor(factors, dtype=self.compute_dtype), self.units)
-
-    def _gate(self, z):
-        return 0.5 * ops.tanh(z) + 0.5 if self._one_tanh else self.recurrent_activation(z)
 
     def _with_input_gate(self, blocks):
         """The list of i, f and what follows, from a list without i if it is coupled."""
         return [1 - blocks[0], *blocks] if self.coupled else blocks
 
-    def projection(self):
-        return tuple(self._halved(tensor) for tensor in super().projection())
-
     def step_weights(self):
         """The recurrent kernel; with peepholes, p_i, p_f and p_o too, `(units,)` each, without p_i if coupled."""
-        kernel = self._halved(self._tensor(self.recurrent_kernel))
+        kernel = self._tensor(self.recurrent_kernel)
         if not self.peephole:
             return (kernel,)
-        peepholes = self._tensor(self.peephole_kernel) * (0.5 if self._one_tanh else 1.0)
+        peepholes = self._tensor(self.peephole_kernel)
         return kernel, *(peepholes[row] for row in range(self.blocks - 1))
 
     def step(self, projected, states, weights, keep=None):
         (h, c), (recurrent_kernel, *peepholes) = states, weights
+        gate = gate_function(self.recurrent_activation)
         past = h if keep is None else h * keep
         z = projected + times(past, recurrent_kernel)
         *z_past, z_g, z_o = ops.split(z, self.blocks, axis=-1)
         if peepholes:
             z_past = [a + p * c for a, p in zip(z_past, peepholes)]
         # Each gate by itself: XLA computes one over the whole of z, and then again for each part of it that is read.
-        gates = [*(self._gate(a) for a in z_past), self.activation(z_g)]
+        gates = [*(gate(a) for a in z_past), self.activation(z_g)]
         i, f, g = self._with_input_gate(gates)
         c_before, c = c, f * c + i * g
-        o = self._gate(z_o + peepholes[-1] * c if peepholes else z_o)
+        o = gate(z_o + peepholes[-1] * c if peepholes else z_o)
         tanh_c = self.activation(c)
         return (o * tanh_c, c), (*gates, o, c_before, tanh_c)
 
@@ -164,15 +144,14 @@ class LSTMCell(RecurrentCell):
         (dh, dc), (*gates, c_before, tanh_c), (transposed_kernel, *peepholes) = gradients, saved, weights
         i, f, g, o = self._with_input_gate(gates)
         act, gate = DERIVATIVES[self.activation], DERIVATIVES[self.recurrent_activation]
-        scale = 2.0 if self._one_tanh else 1.0  # the gates' pre-activations and the peepholes' weights stand halved
         dc = dc + dh * o * act(tanh_c)
-        dz_o = dh * tanh_c * gate(o) * scale
+        dz_o = dh * tanh_c * gate(o)
         if peepholes:
             dc = dc + dz_o * peepholes[-1]
         if self.coupled:
-            dz_past = [dc * (c_before - g) * gate(f) * scale]
+            dz_past = [dc * (c_before - g) * gate(f)]
         else:
-            dz_past = [dc * g * gate(i) * scale, dc * c_before * gate(f) * scale]
+            dz_past = [dc * g * gate(i), dc * c_before * gate(f)]
         dz = ops.concatenate([*dz_past, dc * i * act(g), dz_o], axis=-1)
         dh = ops.matmul(dz, transposed_kernel)
         dc = dc * f

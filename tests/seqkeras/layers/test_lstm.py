@@ -67,7 +67,7 @@ def test_forget_bias():
 
 
 def test_saturated_gates_stay_finite():
-    """Pre-activations beyond the range of exp: one tanh for all gates must not overflow."""
+    """Pre-activations beyond the range of exp: the gates must not overflow."""
     layer = LSTM(UNITS, return_sequences=True)
     layer(inputs())
     assert np.isfinite(layer(inputs() * 1e6).numpy()).all()
@@ -104,7 +104,7 @@ class Variant(WithoutPeer):
         assert_same([h_last, c_last], [h, c])
 
     def test_general_activations(self):
-        """Gates that do not go through one tanh."""
+        """Gates that do not go through tanh."""
         given = {"activation": "sigmoid", "recurrent_activation": "tanh", "dtype": "float64"}
         pair = [self.make(gradient=gradient, **given, **ALL) for gradient in ("automatic", "derived")]
         same_weights(*pair, inputs("float64"))
