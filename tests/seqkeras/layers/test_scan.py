@@ -81,6 +81,24 @@ def test_xla_knows_the_number_of_turns():
     assert '"known_trip_count":{"n":"7"}' in program
 
 
+def test_second_derivatives_under_xla():
+    """They go through loops that were made without a gradient in mind, which XLA takes if their length is bounded."""
+
+    def twice(x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                total, _ = scan(
+                    lambda carry, slices: (tf.tanh(carry + slices[0]), ()), tf.zeros(3), (x,), differentiable=False
+                )
+            gradient = inner.gradient(total, x)
+        return outer.gradient(gradient, x)
+
+    x = tf.constant(normal(4, 3))
+    assert_same([tf.function(twice, jit_compile=True)(x).numpy()], [tf.function(twice)(x).numpy()], 1e-6)
+
+
 def test_custom_gradient_takes_variables_and_gives_what_it_is_told():
     variable, x = tf.Variable(3.0), tf.constant(2.0)
 
