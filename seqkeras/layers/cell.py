@@ -288,9 +288,10 @@ def check_units(units, name="units"):
 
 
 def gate_function(activation):
-    """The activation as a step computes it: the logistic function by way of tanh, sigmoid(z) = (1 + tanh(z/2)) / 2.
+    """A gate's activation as a step computes it, from and to `(batch, columns)`.
 
-    So XLA computes it faster, and it does not overflow (benchmarks/README.md).
+    The logistic function goes by way of tanh, sigmoid(z) = (1 + tanh(z/2)) / 2, with which XLA makes faster steps
+    (benchmarks/README.md); any other activation is itself.
     """
     if activation is activations.sigmoid:
         return lambda z: 0.5 * ops.tanh(0.5 * z) + 0.5

@@ -80,9 +80,9 @@ def _tensorflow_scan(step, init, xs, reverse, differentiable):
         lambda *_: True,
         body,
         (0, init, writers),
-        # The length as the only condition XLA recognises, and counts the turns; another it would ask before each.
+        # Said here alone, the length tells XLA how many turns there are; a condition would be asked before each.
         maximum_iterations=length,
-        # A plain graph's product of the next steps' inputs need not wait for this step; bookkeeping for more costs.
+        # In a plain graph the product of the next steps' inputs need not wait for this step. More cost bookkeeping.
         parallel_iterations=4,
     )
     return tree.pack_sequence_as(structure, carry), tuple(writer.stack() for writer in writers)
